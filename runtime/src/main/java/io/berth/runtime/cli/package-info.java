@@ -1,0 +1,5 @@
+/** The command line. */
+@NullMarked
+package io.berth.runtime.cli;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** The Container Network Interface. */
+@NullMarked
+package io.berth.runtime.cni;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** Containers. */
+@NullMarked
+package io.berth.runtime.container;
+
+import org.jspecify.annotations.NullMarked;

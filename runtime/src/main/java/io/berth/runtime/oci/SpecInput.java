@@ -1,0 +1,26 @@
+package io.berth.runtime.oci;
+
+import io.berth.cri.v1.ContainerConfig;
+import io.berth.cri.v1.PodSandboxConfig;
+import io.berth.imagestore.Image;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * Everything that decides a container's OCI spec.
+ *
+ * @param rootfs the mounted root filesystem, for reading passwd and group files
+ * @param namespaces namespace files to join, by OCI type ({@code network}, {@code ipc}, {@code uts}, {@code pid},
+ *        {@code user}); a type that is absent is either new (pid, mount) or the host's, as the CRI options say
+ * @param files the sandbox's own {@code hostname}, {@code hosts}, {@code resolv.conf} and {@code shm}, by name
+ * @param cgroupsPath the spec's {@code linux.cgroupsPath}, in the form that the cgroup driver wants
+ * @param ociVersion what the OCI runtime accepts
+ * @param defaultPidsLimit 0 for none
+ * @param imageMounts mounted image volumes, by the CRI mount's container path
+ */
+public record SpecInput(String containerId, String sandboxId, ContainerConfig container,
+        PodSandboxConfig sandbox,
+        Image image, Path rootfs, Map<String, Path> namespaces, Map<String, Path> files, String cgroupsPath,
+        String ociVersion, HostFacts host, Optional<Path> seccompDefault, long defaultPidsLimit,
+        Map<String, Path> imageMounts) {}
