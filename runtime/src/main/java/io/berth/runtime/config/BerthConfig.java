@@ -16,12 +16,12 @@ import java.util.Map;
  * @param cgroupDriver {@code auto}, {@code cgroupfs} or {@code systemd}
  * @param shim path of {@code berth-shim}
  */
-public record BerthConfig(Path root, Path state, Path socket, Map<String, Runtime> runtimes,
+public record BerthConfig(Path root, Path state, Path socket, Map<String, OciHandler> runtimes,
         String defaultRuntime,
         String cgroupDriver, Path shim, Registry registry, Cni cni, Streaming streaming, Metrics metrics,
         Seccomp seccomp, Timeouts timeouts, Limits limits) {
     /** @param path absolute path of the OCI runtime's executable, or a name to look up on PATH */
-    public record Runtime(String path, List<String> arguments) {}
+    public record OciHandler(String path, List<String> arguments) {}
 
     /** @param registriesConf containers registries.conf v2 */
     public record Registry(Path registriesConf, int parallelLayers, List<String> pinned) {}
