@@ -4,37 +4,54 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
- * The daemon's whole configuration after defaults, file, environment and flags were merged.
+ * The daemon's whole configuration after defaults, files, environment and flags were merged; {@link ConfigLoader} makes
+ * and checks it. The default file ({@code berth config default}) documents every key.
  *
  * @param root persistent state: images, database ({@code /var/lib/berth})
  * @param state volatile state: sockets, mounts, namespaces ({@code /run/berth})
  * @param socket the CRI socket ({@code /run/berth/berth.sock})
- * @param runtimes OCI runtimes by handler name
- * @param defaultRuntime the handler for an empty CRI {@code runtime_handler}
+ * @param shim path of {@code berth-shim}; empty for the one that is installed with the daemon
+ * @param defaultRuntime the handler for an empty CRI {@code runtime_handler}; a key of {@code runtimes}
  * @param cgroupDriver {@code auto}, {@code cgroupfs} or {@code systemd}
- * @param shim path of {@code berth-shim}
+ * @param runtimes OCI runtimes by handler name, in the order of the configuration
  */
-public record BerthConfig(Path root, Path state, Path socket, Map<String, OciHandler> runtimes,
-        String defaultRuntime,
-        String cgroupDriver, Path shim, Registry registry, Cni cni, Streaming streaming, Metrics metrics,
-        Seccomp seccomp, Timeouts timeouts, Limits limits) {
-    /** @param path absolute path of the OCI runtime's executable, or a name to look up on PATH */
+public record BerthConfig(Path root, Path state, Path socket, Optional<Path> shim, String defaultRuntime,
+        String cgroupDriver, Log log, Map<String, OciHandler> runtimes, Registry registry, Cni cni,
+        Streaming streaming, Metrics metrics, Seccomp seccomp, Timeouts timeouts, Limits limits) {
+
+    /**
+     * @param level {@code error}, {@code warn}, {@code info}, {@code debug} or {@code trace}
+     * @param json one JSON object a line instead of text
+     */
+    public record Log(String level, boolean json) {}
+
+    /**
+     * @param path absolute path of the OCI runtime's executable, or a name to look up on PATH
+     * @param arguments further global arguments, before the command's name
+     */
     public record OciHandler(String path, List<String> arguments) {}
 
-    /** @param registriesConf containers registries.conf v2 */
+    /**
+     * @param registriesConf containers registries.conf v2; need not exist
+     * @param parallelLayers layers downloaded and unpacked at the same time, over all pulls
+     * @param pinned references that garbage collection never removes
+     */
     public record Registry(Path registriesConf, int parallelLayers, List<String> pinned) {}
 
+    /** @param timeout deadline of the whole plugin chain for one pod */
     public record Cni(List<Path> binDirs, Path confDir, Duration timeout) {}
 
     /** @param port 0 for any free one */
     public record Streaming(String address, int port) {}
 
+    /** @param port 0 for any free one, which the log names */
     public record Metrics(boolean enabled, String address, int port) {}
 
-    /** @param profile a profile file in place of the built-in RuntimeDefault, or an empty path */
-    public record Seccomp(Path profile) {}
+    /** @param defaultProfile a profile file in place of the built-in RuntimeDefault */
+    public record Seccomp(Optional<Path> defaultProfile) {}
 
     /**
      * @param oci deadline of one call of an OCI runtime
@@ -42,6 +59,9 @@ public record BerthConfig(Path root, Path state, Path socket, Map<String, OciHan
      */
     public record Timeouts(Duration oci, Duration shim) {}
 
-    /** @param pidsLimit tasks a container may have unless its request says otherwise; 0 for no limit */
+    /**
+     * @param maxExecSyncOutputBytes what ExecSync returns at most of stdout, and as much of stderr
+     * @param pidsLimit tasks a container may have unless its request says otherwise; 0 for no limit
+     */
     public record Limits(long maxExecSyncOutputBytes, long pidsLimit) {}
 }
