@@ -4,18 +4,18 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * An OCI content descriptor.
+ * A content descriptor (OCI image-spec, "OCI Content Descriptors").
  *
- * @param mediaType as the manifest says
- * @param digest {@code sha256:<64 hex>} or {@code sha512:<128 hex>}, checked for its form
- * @param size bytes of the content
- * @param annotations empty where absent
- * @param urls where foreign content lives; empty where absent
+ * @param mediaType such as {@code application/vnd.oci.image.layer.v1.tar+gzip}
+ * @param digest {@code sha256:<hex>} or {@code sha512:<hex>}, validated
+ * @param size in bytes, never negative
+ * @param urls where else the content may be found; empty for none
+ * @param annotations empty for none
  */
-public record Descriptor(String mediaType, String digest, long size, Map<String, String> annotations,
-        List<String> urls) {
+public record Descriptor(String mediaType, String digest, long size, List<String> urls,
+        Map<String, String> annotations) {
     public Descriptor {
-        annotations = Map.copyOf(annotations);
         urls = List.copyOf(urls);
+        annotations = Map.copyOf(annotations);
     }
 }

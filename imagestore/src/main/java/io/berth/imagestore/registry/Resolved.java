@@ -2,35 +2,51 @@ package io.berth.imagestore.registry;
 
 import io.berth.imagestore.ImageException;
 import java.io.InputStream;
+import java.util.List;
 
-/**
- * One image at its source, a registry or an archive, ready to be read. May be used by several threads at once.
- */
+/** An image as a registry has it: its verified platform manifest, and the way to its blobs. */
 public interface Resolved extends AutoCloseable {
-    /** The canonical reference that was asked for. */
-    String reference();
+    /** What was asked for, normalised. */
+    ImageReference reference();
 
-    /** Digest of what the reference names: of the index where there is one, else of the manifest. */
+    /**
+     * Digest of what the reference names: an index's where it names an index, else {@link #manifestDigest()}. Repo
+     * digests are made of this one.
+     */
     String digest();
 
+    /** Digest of the platform manifest. */
+    String manifestDigest();
+
+    /** The platform manifest as received; its digest is {@link #manifestDigest()}. */
+    byte[] manifest();
+
+    /** Media type of the platform manifest. */
+    String manifestMediaType();
+
+    /** The image's config; its digest is the image id. */
+    Descriptor configDescriptor();
+
+    /** The layers, base first. */
+    List<Descriptor> layers();
+
     /**
-     * The manifest of this node's platform, its digest and size verified. The first call may ask the source.
+     * Reads the image config, and verifies its digest.
      *
-     * @throws ImageException UNSUPPORTED where nothing fits this platform or it is no image
+     * @throws ImageException as {@link #openBlob}, CORRUPT where the digest does not match
      */
-    Manifest manifest() throws ImageException;
-
-    /** The image configuration, JSON as received, its digest and size verified. The first call may ask the source. */
-    String config() throws ImageException;
+    byte[] readConfig() throws ImageException;
 
     /**
-     * Opens a blob of this image. The stream heals itself: a broken connection is resumed by Range within the source's
-     * retry policy. It is not verified: the reader checks digest and size. Reads throw {@link ImageException}; a thread that
-     * is interrupted gets kind CANCELLED; closing early drops the connection.
+     * Streams a blob. Connections that break are resumed where they stopped, so the stream is the blob's bytes once each,
+     * and ends exactly at the descriptor's size. The digest is the reader's to check. Reads throw {@link ImageException};
+     * close stops the transfer.
+     *
+     * @throws ImageException NOT_FOUND, UNAUTHORIZED, UNAVAILABLE, UNSUPPORTED (foreign layer), CANCELLED
      */
-    InputStream openBlob(Descriptor blob) throws ImageException;
+    InputStream openBlob(Descriptor descriptor) throws ImageException;
 
-    /** Frees what the source holds open. */
+    /** Releases connections; open streams end. */
     @Override
     void close();
 }

@@ -1,4 +1,4 @@
-/** Where images come from: references, manifests, and the registries that hold them. */
+/** References and registries: naming images, resolving them to manifests, and streaming their blobs. */
 @NullMarked
 package io.berth.imagestore.registry;
 
