@@ -1,0 +1,55 @@
+package io.berth.runtime.service;
+
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.grpc.stub.StreamObserver;
+import java.util.concurrent.Callable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Answers unary calls: runs the work on the calling (virtual) thread, and turns its failure into a status. */
+final class Calls {
+    private static final Logger log = LoggerFactory.getLogger(Calls.class);
+
+    private Calls() {}
+
+    /**
+     * Answers {@code observer} with what {@code work} gives. A caller that gave up meanwhile does not stop the work: its
+     * result is kept by the lifecycle for the caller's next try.
+     */
+    static <T> void answer(String rpc, StreamObserver<T> observer, Callable<T> work) {
+        T response;
+        try {
+            response = work.call();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            observer.onError(Status.CANCELLED.withDescription(rpc + " was interrupted").asRuntimeException());
+            return;
+        } catch (Exception e) {
+            fail(rpc, observer, e);
+            return;
+        }
+        try {
+            observer.onNext(response);
+            observer.onCompleted();
+        } catch (StatusRuntimeException e) {
+            log.atDebug().addKeyValue("rpc", rpc).setCause(e).log("caller gave up before the answer");
+        }
+    }
+
+    private static <T> void fail(String rpc, StreamObserver<T> observer, Exception failure) {
+        Status status = GrpcErrors.status(failure);
+        switch (status.getCode()) {
+            case NOT_FOUND -> log.atDebug().addKeyValue("rpc", rpc).log(status.getDescription());
+            case INTERNAL, UNKNOWN, DATA_LOSS -> log.atError().addKeyValue("rpc", rpc).setCause(failure)
+                    .log("call failed");
+            default -> log.atWarn().addKeyValue("rpc", rpc).addKeyValue("code", status.getCode())
+                    .log(status.getDescription());
+        }
+        try {
+            observer.onError(status.asRuntimeException());
+        } catch (StatusRuntimeException e) {
+            log.atDebug().addKeyValue("rpc", rpc).setCause(e).log("caller gave up before the error");
+        }
+    }
+}
