@@ -1,0 +1,4 @@
+@NullMarked
+package io.berth.imagestore.registry;
+
+import org.jspecify.annotations.NullMarked;
