@@ -1,0 +1,85 @@
+package io.berth.linux;
+
+import com.sun.jna.Native;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** Extended attributes. Paths are not followed where they are symbolic links. */
+public final class Xattr {
+    private static final int VALUE_MAX = 65536;
+
+    private Xattr() {}
+
+    /** Sets an attribute of an open file. */
+    public static void set(Fd file, String name, byte[] value) throws LinuxException {
+        check(FileCalls.fsetxattr(file.number(), terminated(name), value, value.length, 0), "fsetxattr",
+                name);
+    }
+
+    /** Sets an attribute of {@code path}. */
+    public static void set(RawPath path, String name, byte[] value) throws LinuxException {
+        check(FileCalls.lsetxattr(path.terminated(), terminated(name), value, value.length, 0), "lsetxattr",
+                path + " " + name);
+    }
+
+    /** Sets an attribute of {@code name} in {@code dir}, whatever type of file it is. */
+    public static void set(Fd dir, RawPath name, String attribute, byte[] value) throws LinuxException {
+        // setxattrat(2) is new in Linux 6.13; the directory's own link in /proc serves every kernel.
+        byte[] prefix = ("/proc/self/fd/" + dir.number() + "/").getBytes(StandardCharsets.US_ASCII);
+        byte[] path = Arrays.copyOf(prefix, prefix.length + name.length());
+        System.arraycopy(name.terminated(), 0, path, prefix.length, name.length());
+        set(RawPath.of(path, 0, path.length), attribute, value);
+    }
+
+    /** An attribute's value; null where it is absent. */
+    public static byte @Nullable [] get(RawPath path, String name) throws LinuxException {
+        byte[] buffer = new byte[VALUE_MAX];
+        long length = FileCalls.lgetxattr(path.terminated(), terminated(name), buffer, buffer.length);
+        return value(buffer, length, "lgetxattr", path + " " + name);
+    }
+
+    /** An attribute's value; null where it is absent. */
+    public static byte @Nullable [] get(Fd file, String name) throws LinuxException {
+        byte[] buffer = new byte[VALUE_MAX];
+        long length = FileCalls.fgetxattr(file.number(), terminated(name), buffer, buffer.length);
+        return value(buffer, length, "fgetxattr", name);
+    }
+
+    /** The names of all attributes that the caller may see. */
+    public static List<String> list(RawPath path) throws LinuxException {
+        byte[] buffer = new byte[VALUE_MAX];
+        long length = FileCalls.llistxattr(path.terminated(), buffer, buffer.length);
+        check(length, "llistxattr", path.toString());
+        List<String> names = new ArrayList<>();
+        int start = 0;
+        for (int i = 0; i < length; i++) {
+            if (buffer[i] == 0) {
+                names.add(new String(buffer, start, i - start, StandardCharsets.UTF_8));
+                start = i + 1;
+            }
+        }
+        return names;
+    }
+
+    private static byte @Nullable [] value(byte[] buffer, long length, String call, String subject)
+            throws LinuxException {
+        if (length < 0 && Native.getLastError() == Errno.ENODATA.number()) {
+            return null;
+        }
+        check(length, call, subject);
+        return Arrays.copyOf(buffer, (int) length);
+    }
+
+    private static byte[] terminated(String name) {
+        return RawPath.of(name).terminated();
+    }
+
+    private static void check(long result, String call, String subject) throws LinuxException {
+        if (result < 0) {
+            throw new LinuxException(call, subject, Native.getLastError());
+        }
+    }
+}
