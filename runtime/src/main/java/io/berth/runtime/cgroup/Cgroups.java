@@ -22,18 +22,20 @@ public interface Cgroups {
     Driver driver();
 
     /**
-     * The cgroup of a pod below {@code parent} (the CRI {@code cgroup_parent}, a path for cgroupfs and a slice for systemd;
-     * empty for Berth's own default). Makes it, with the pod's overhead limits left to kubelet.
+     * Makes the cgroup of a pod: {@code parent} itself (the CRI {@code cgroup_parent}, which kubelet makes for the pod and
+     * limits; a path for cgroupfs and a slice for systemd), or one below Berth's own where {@code parent} is empty.
+     *
+     * @throws IllegalArgumentException for a parent that is not of the driver's form
      */
     PodCgroup createPod(String parent, String sandboxId) throws IOException;
 
     /** The same without making anything. */
     PodCgroup pod(String parent, String sandboxId);
 
-    /** Removes what {@link #createPod} made, if empty; absent is success. Never touches {@code parent}. */
+    /** Removes what {@link #createPod} made, if empty; absent is success. Never removes a {@code parent} that was named. */
     void removePod(String parent, String sandboxId) throws IOException;
 
-    /** Use of a container's cgroup; empty where it is gone. Reads files only. */
+    /** Use of a container's or pod's cgroup; empty where it is gone. Reads files only. */
     Optional<CgroupUsage> usage(String cgroupsPath);
 
     /** Pids in a container's cgroup and below. */
