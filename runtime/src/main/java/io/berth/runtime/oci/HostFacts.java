@@ -1,13 +1,69 @@
 package io.berth.runtime.oci;
 
+import io.berth.runtime.cgroup.CgroupLayout;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Set;
 
 /**
  * What this kernel and this daemon's process allow, read once at start.
  *
  * @param capabilities names ({@code CAP_CHOWN}) in the daemon's bounding set: the most that a container can get
+ * @param sysResource whether the daemon has CAP_SYS_RESOURCE
  * @param oomScoreAdj the daemon's own, the least that a container can get without CAP_SYS_RESOURCE
+ * @param seccomp whether the kernel has seccomp filters
+ * @param appArmor whether AppArmor is the kernel's and on
+ * @param seLinux whether SELinux is the kernel's and on
+ * @param cgroupV2 whether control groups are the unified hierarchy alone
+ * @param swapAccounting whether a cgroup's swap can be limited
+ * @param userNamespaces whether user namespaces may be made
+ * @param cgroupControllers the controllers that a container can be limited by ({@code memory}, {@code hugetlb}, ...)
  */
 public record HostFacts(Set<String> capabilities, boolean sysResource, int oomScoreAdj, boolean seccomp,
         boolean appArmor, boolean seLinux, boolean cgroupV2, boolean swapAccounting,
-        boolean userNamespaces) {}
+        boolean userNamespaces, Set<String> cgroupControllers, KernelVersion kernel) {
+
+    public HostFacts {
+        capabilities = Set.copyOf(capabilities);
+        cgroupControllers = Set.copyOf(cgroupControllers);
+    }
+
+    /** Reads this machine and process. */
+    public static HostFacts detect() throws IOException {
+        return detect(Path.of("/"));
+    }
+
+    /** The same with {@code /proc} and {@code /sys} below {@code root}. */
+    static HostFacts detect(Path root) throws IOException {
+        String status = Files.readString(root.resolve("proc/self/status"));
+        CgroupLayout cgroups = CgroupLayout.detect(root);
+        Set<String> capabilities = Capabilities.ofMask(Long.parseUnsignedLong(field(status, "CapBnd"), 16));
+        return new HostFacts(capabilities,
+                capabilities.contains("CAP_SYS_RESOURCE"),
+                Integer.parseInt(Files.readString(root.resolve("proc/self/oom_score_adj")).strip()),
+                status.contains("\nSeccomp:"),
+                read(root.resolve("sys/module/apparmor/parameters/enabled")).startsWith("Y"),
+                Files.exists(root.resolve("sys/fs/selinux/enforce")),
+                cgroups.unifiedOnly(),
+                cgroups.swapAccounting(),
+                Files.exists(root.resolve("proc/self/ns/user"))
+                        && !read(root.resolve("proc/sys/user/max_user_namespaces")).equals("0"),
+                cgroups.controllers(),
+                KernelVersion.parse(Files.readString(root.resolve("proc/sys/kernel/osrelease"))));
+    }
+
+    private static String field(String status, String name) throws IOException {
+        return status.lines()
+                .filter(line -> line.startsWith(name + ":"))
+                .map(line -> line.substring(name.length() + 1).strip())
+                .findFirst()
+                .orElseThrow(
+                        () -> new IOException("/proc/self/status has no " + name + ": is /proc mounted?"));
+    }
+
+    /** The file's text, or nothing where the kernel has no such file. */
+    private static String read(Path file) throws IOException {
+        return Files.exists(file) ? Files.readString(file).strip() : "";
+    }
+}

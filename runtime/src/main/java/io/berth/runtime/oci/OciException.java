@@ -26,6 +26,16 @@ public final class OciException extends IOException {
         this.kind = kind;
     }
 
+    /** A request that cannot be obeyed, by the CRI field that asks for it. */
+    static OciException invalid(String field, String why) {
+        return new OciException(Kind.INVALID, field + ": " + why);
+    }
+
+    /** A request that another node could obey, by the CRI field that asks for it. */
+    static OciException unsupported(String field, String why) {
+        return new OciException(Kind.UNSUPPORTED, field + ": " + why);
+    }
+
     public Kind kind() {
         return kind;
     }

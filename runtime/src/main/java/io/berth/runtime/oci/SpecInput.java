@@ -1,6 +1,10 @@
 package io.berth.runtime.oci;
 
 import io.berth.cri.v1.ContainerConfig;
+import io.berth.cri.v1.LinuxContainerResources;
+import io.berth.cri.v1.LinuxContainerSecurityContext;
+import io.berth.cri.v1.LinuxSandboxSecurityContext;
+import io.berth.cri.v1.NamespaceOption;
 import io.berth.cri.v1.PodSandboxConfig;
 import io.berth.imagestore.Image;
 import java.nio.file.Path;
@@ -16,11 +20,38 @@ import java.util.Optional;
  * @param files the sandbox's own {@code hostname}, {@code hosts}, {@code resolv.conf} and {@code shm}, by name
  * @param cgroupsPath the spec's {@code linux.cgroupsPath}, in the form that the cgroup driver wants
  * @param ociVersion what the OCI runtime accepts
+ * @param features what the handler's OCI runtime can do
+ * @param seccompDefault a profile file in place of the built-in RuntimeDefault
  * @param defaultPidsLimit 0 for none
  * @param imageMounts mounted image volumes, by the CRI mount's container path
  */
 public record SpecInput(String containerId, String sandboxId, ContainerConfig container,
         PodSandboxConfig sandbox,
         Image image, Path rootfs, Map<String, Path> namespaces, Map<String, Path> files, String cgroupsPath,
-        String ociVersion, HostFacts host, Optional<Path> seccompDefault, long defaultPidsLimit,
-        Map<String, Path> imageMounts) {}
+        String ociVersion, HandlerFeatures features, HostFacts host, Optional<Path> seccompDefault,
+        long defaultPidsLimit,
+        Map<String, Path> imageMounts) {
+
+    LinuxContainerSecurityContext security() {
+        return container.getLinux().getSecurityContext();
+    }
+
+    LinuxSandboxSecurityContext sandboxSecurity() {
+        return sandbox.getLinux().getSecurityContext();
+    }
+
+    LinuxContainerResources resources() {
+        return container.getLinux().getResources();
+    }
+
+    boolean privileged() {
+        return security().getPrivileged();
+    }
+
+    /** The container's namespace options; the sandbox's where it has none of its own. */
+    NamespaceOption namespaceOptions() {
+        return security().hasNamespaceOptions()
+                ? security().getNamespaceOptions()
+                : sandboxSecurity().getNamespaceOptions();
+    }
+}
