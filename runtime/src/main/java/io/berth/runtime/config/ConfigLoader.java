@@ -24,8 +24,11 @@ public final class ConfigLoader {
     /** The main file where none is named. */
     public static final Path DEFAULT_FILE = Path.of("/etc/berth/config.toml");
 
-    /** Longest path that fits {@code sockaddr_un} with its terminating zero. */
-    private static final int MAX_SOCKET_PATH_BYTES = 107;
+    /** The daemon binds its socket under this name first and then renames it. */
+    public static final String NEW_SOCKET_SUFFIX = ".new";
+
+    /** {@code sockaddr_un} holds 107 bytes and a terminating zero. */
+    private static final int MAX_SOCKET_PATH_BYTES = 107 - NEW_SOCKET_SUFFIX.length();
 
     private static final Pattern HANDLER_NAME = Pattern.compile("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?");
 
@@ -175,7 +178,7 @@ public final class ConfigLoader {
         int bytes = socket.toString().getBytes(StandardCharsets.UTF_8).length;
         if (bytes > MAX_SOCKET_PATH_BYTES) {
             settings.problem(settings.origin(ConfigKey.SOCKET),
-                    "socket is " + bytes + " bytes long; a Unix socket's path may have "
+                    "socket is " + bytes + " bytes long; it may have at most "
                             + MAX_SOCKET_PATH_BYTES + ": " + socket);
         }
         if (settings.get(ConfigKey.ROOT).equals(settings.get(ConfigKey.STATE))) {
