@@ -44,8 +44,14 @@ public record BerthConfig(Path root, Path state, Path socket, Optional<Path> shi
     /** @param timeout deadline of the whole plugin chain for one pod */
     public record Cni(List<Path> binDirs, Path confDir, Duration timeout) {}
 
-    /** @param port 0 for any free one */
-    public record Streaming(String address, int port) {}
+    /**
+     * @param port 0 for any free one
+     * @param tlsCertificate PEM chain; empty for plain HTTP
+     * @param tlsKey its PKCS#8 key
+     * @param idleTimeout a connection on which nothing moves for so long is closed
+     */
+    public record Streaming(String address, int port, Optional<Path> tlsCertificate, Optional<Path> tlsKey,
+            Duration idleTimeout) {}
 
     /** @param port 0 for any free one, which the log names */
     public record Metrics(boolean enabled, String address, int port) {}

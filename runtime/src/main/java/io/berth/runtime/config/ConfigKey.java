@@ -47,6 +47,12 @@ record ConfigKey<T>(String name, ValueType<T> type, T defaultValue) {
             "127.0.0.1");
     static final ConfigKey<Long> STREAMING_PORT = new ConfigKey<>("streaming.port",
             ValueType.number(0, 65535), 0L);
+    static final ConfigKey<Optional<Path>> STREAMING_CERTIFICATE = new ConfigKey<>(
+            "streaming.tls_certificate",
+            ValueType.OPTIONAL_PATH, Optional.empty());
+    static final ConfigKey<Optional<Path>> STREAMING_KEY = new ConfigKey<>("streaming.tls_key",
+            ValueType.OPTIONAL_PATH, Optional.empty());
+    static final ConfigKey<Duration> STREAMING_IDLE = duration("streaming.idle_timeout", 4 * 60 * 60);
 
     static final ConfigKey<Boolean> METRICS_ENABLED = new ConfigKey<>("metrics.enabled", ValueType.BOOLEAN,
             false);
@@ -75,7 +81,8 @@ record ConfigKey<T>(String name, ValueType<T> type, T defaultValue) {
             LOG_LEVEL,
             LOG_FORMAT, REGISTRIES_CONF, PARALLEL_LAYERS, PINNED_IMAGES, CNI_BIN_DIRS, CNI_CONF_DIR,
             CNI_TIMEOUT,
-            STREAMING_ADDRESS, STREAMING_PORT, METRICS_ENABLED, METRICS_ADDRESS, METRICS_PORT,
+            STREAMING_ADDRESS, STREAMING_PORT, STREAMING_CERTIFICATE, STREAMING_KEY, STREAMING_IDLE,
+            METRICS_ENABLED, METRICS_ADDRESS, METRICS_PORT,
             SECCOMP_PROFILE,
             OCI_TIMEOUT, SHIM_TIMEOUT, EXEC_SYNC_OUTPUT, PIDS, RUNTIME_PATH, RUNTIME_ARGS);
 

@@ -138,7 +138,8 @@ public final class ConfigLoader {
                         settings.get(ConfigKey.CNI_CONF_DIR),
                         settings.get(ConfigKey.CNI_TIMEOUT)),
                 new BerthConfig.Streaming(settings.get(ConfigKey.STREAMING_ADDRESS),
-                        intOf(ConfigKey.STREAMING_PORT)),
+                        intOf(ConfigKey.STREAMING_PORT), settings.get(ConfigKey.STREAMING_CERTIFICATE),
+                        settings.get(ConfigKey.STREAMING_KEY), settings.get(ConfigKey.STREAMING_IDLE)),
                 new BerthConfig.Metrics(settings.get(ConfigKey.METRICS_ENABLED),
                         settings.get(ConfigKey.METRICS_ADDRESS), intOf(ConfigKey.METRICS_PORT)),
                 new BerthConfig.Seccomp(settings.get(ConfigKey.SECCOMP_PROFILE)),
@@ -184,6 +185,11 @@ public final class ConfigLoader {
         if (settings.get(ConfigKey.ROOT).equals(settings.get(ConfigKey.STATE))) {
             settings.problem(settings.origin(ConfigKey.STATE),
                     "state and root are the same directory; state must be emptied at boot, root must not");
+        }
+        if (settings.get(ConfigKey.STREAMING_CERTIFICATE).isPresent() != settings.get(ConfigKey.STREAMING_KEY)
+                .isPresent()) {
+            settings.problem(settings.origin(ConfigKey.STREAMING_CERTIFICATE),
+                    "streaming.tls_certificate and streaming.tls_key go together; set both for https, none for http");
         }
         String metrics = settings.get(ConfigKey.METRICS_ADDRESS);
         if (settings.get(ConfigKey.METRICS_ENABLED) && !InetAddress.ofLiteral(metrics).isLoopbackAddress()) {
