@@ -11,12 +11,12 @@ public interface Cni extends AutoCloseable {
     /** The loaded network configuration's JSON for Status verbose; empty when none. */
     Optional<String> loadedConfig();
 
-    /** Runs ADD through the chain (and brings {@code lo} up). After a failure DEL has been run: nothing is left. */
+    /** Runs ADD through the chain. After a failure DEL has been run: nothing is left. */
     CniResult add(PodNetwork pod, Duration deadline) throws CniException;
 
     /**
      * Runs DEL through the chain that ADD used ({@link CniResult#configJson}). Attached nowhere or the netns gone is
-     * success.
+     * success. After an ADD whose result was never kept, a result of empty strings runs it with the present configuration.
      */
     void del(PodNetwork pod, CniResult result, Duration deadline) throws CniException;
 

@@ -1,0 +1,134 @@
+package io.berth.runtime.cni;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.berth.runtime.cni.PluginRunner.Answer;
+import io.berth.runtime.config.BerthConfig;
+import io.micrometer.core.instrument.MeterRegistry;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Pattern;
+
+/**
+ * Runs the plugins of the node's network configuration, as of the CNI spec 0.3.0 to 1.1.0. Pods are independent of each other: no
+ * lock is held over a plugin.
+ */
+public final class CniPlugins implements Cni {
+    private static final Pattern ARGUMENT = Pattern.compile("[^;=\\p{Cntrl}]*");
+    private static final Duration STATUS_TIMEOUT = Duration.ofSeconds(2);
+    private static final long STATUS_KEPT_NANOS = Duration.ofSeconds(10).toNanos();
+    /** A plugin that does not know STATUS says that its version or its environment is wrong. */
+    private static final List<Integer> STATUS_UNKNOWN = List.of(1, 4);
+
+    private final ConfigDirectory directory;
+    private final PluginRunner runner;
+    private final Duration timeout;
+    private volatile PluginStatus status = new PluginStatus("", 0, Optional.empty());
+
+    private record PluginStatus(String configJson, long atNanos, Optional<String> problem) {}
+
+    public CniPlugins(BerthConfig.Cni config, MeterRegistry meters) {
+        this(config, meters, System.getenv());
+    }
+
+    CniPlugins(BerthConfig.Cni config, MeterRegistry meters, Map<String, String> environment) {
+        this.directory = new ConfigDirectory(config.confDir());
+        this.runner = new PluginRunner(config.binDirs(), meters, environment);
+        this.timeout = config.timeout();
+    }
+
+    @Override
+    public Optional<String> notReadyReason() {
+        ConfigDirectory.Loaded loaded = directory.load();
+        if (loaded.config().isEmpty()) {
+            return Optional.of(loaded.problem());
+        }
+        NetworkConfig config = loaded.config().get();
+        List<String> missing = new ArrayList<>();
+        for (ObjectNode plugin : config.plugins()) {
+            String type = plugin.path("type").asText();
+            if (runner.find(type).isEmpty()) {
+                missing.add(runner.missing(type));
+            }
+        }
+        if (!missing.isEmpty()) {
+            return Optional.of("network \"" + config.name() + "\": " + String.join("; ", missing));
+        }
+        return config.hasStatus() ? status(config) : Optional.empty();
+    }
+
+    @Override
+    public Optional<String> loadedConfig() {
+        return directory.load().config().map(NetworkConfig::json);
+    }
+
+    @Override
+    public CniResult add(PodNetwork pod, Duration deadline) throws CniException {
+        check(pod);
+        PluginChain chain = new PluginChain(current(), pod, runner);
+        try {
+            return chain.add(deadline);
+        } catch (CniException e) {
+            chain.undo(timeout, e);
+            throw e;
+        }
+    }
+
+    @Override
+    public void del(PodNetwork pod, CniResult result, Duration deadline) throws CniException {
+        check(pod);
+        NetworkConfig config = result.configJson().isEmpty()
+                ? current()
+                : NetworkConfig.parse(result.configJson());
+        new PluginChain(config, pod, runner).delete(result.resultJson(), deadline);
+    }
+
+    @Override
+    public void close() {
+        // Nothing outlives a call.
+    }
+
+    private NetworkConfig current() throws CniException {
+        ConfigDirectory.Loaded loaded = directory.load();
+        return loaded.config().orElseThrow(
+                () -> new CniException("the pod network is not ready: " + loaded.problem(), null));
+    }
+
+    private Optional<String> status(NetworkConfig config) {
+        PluginStatus known = status;
+        if (!known.configJson.equals(config.json())
+                || System.nanoTime() - known.atNanos > STATUS_KEPT_NANOS) {
+            known = new PluginStatus(config.json(), System.nanoTime(), askStatus(config));
+            status = known;
+        }
+        return known.problem;
+    }
+
+    private Optional<String> askStatus(NetworkConfig config) {
+        for (ObjectNode plugin : config.plugins()) {
+            String type = plugin.path("type").asText();
+            ObjectNode own = plugin.deepCopy().put("name", config.name()).put("cniVersion",
+                    config.cniVersion());
+            if (runner.run("STATUS", type, own, Map.of(), STATUS_TIMEOUT) instanceof Answer.Failure failure
+                    && !STATUS_UNKNOWN.contains(failure.code())) {
+                return Optional.of("network \"" + config.name() + "\": plugin " + type + " cannot serve ADD: "
+                        + failure.words());
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** {@code CNI_ARGS} has no escapes: a name with a semicolon would become another argument. */
+    private static void check(PodNetwork pod) throws CniException {
+        for (String value : List.of(pod.sandboxId(), pod.namespace(), pod.name(), pod.uid())) {
+            if (!ARGUMENT.matcher(value).matches()) {
+                throw new CniException(
+                        "a pod's name, namespace and uid may not hold ';', '=' or control characters: \""
+                                + value.replaceAll("\\p{Cntrl}", "?") + "\"",
+                        null);
+            }
+        }
+    }
+}
