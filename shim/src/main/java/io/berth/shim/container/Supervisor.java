@@ -58,6 +58,7 @@ final class Supervisor {
     private byte[] exitRecord = new byte[0];
     private boolean running = true;
     private boolean warm;
+    private boolean failureTold;
     private @Nullable Connection createWaiter;
     private @Nullable Connection startWaiter;
 
@@ -109,9 +110,9 @@ final class Supervisor {
                 new Text(16).addNumber(Libc.getpid()).add("\n"));
         beginCreate();
         while (running) {
-            boolean failed = state == Wire.STATE_FAILED;
-            boolean busy = loop.turn(failed ? LINGER_MILLIS : warm ? COOL_MILLIS : FOREVER);
-            if (failed && !anyConnected()) {
+            boolean busy = loop
+                    .turn(state == Wire.STATE_FAILED ? LINGER_MILLIS : warm ? COOL_MILLIS : FOREVER);
+            if (state == Wire.STATE_FAILED && (failureTold || !busy) && !anyConnected()) {
                 running = false;
             }
             if (warm && !busy) {
@@ -144,13 +145,15 @@ final class Supervisor {
     private void beginCreate() {
         int errno = log.reopen();
         if (errno != 0) {
-            fail(failure.clear().add("open log file: ").addError(errno));
+            failure.clear().add("open log file: ").addError(errno);
+            fail();
             return;
         }
         Libc.unlink(createLog.address());
         int pid = arguments.terminal() ? createWithTerminal() : createWithPipes();
         if (pid < 0 || !children.add(create, pid)) {
-            fail(failure.clear().add("cannot run the OCI runtime: ").addError(-pid));
+            failure.clear().add("cannot run the OCI runtime: ").addError(-pid);
+            fail();
             return;
         }
         children.awaitStranger();
@@ -210,7 +213,7 @@ final class Supervisor {
             if (failure.length() == 0 && stderr.isOpen()) {
                 failure.addFrom(stderr.fd());
             }
-            fail(failure);
+            fail();
             return;
         }
         children.add(container, pid);
@@ -250,13 +253,19 @@ final class Supervisor {
         }
     }
 
-    private void fail(Text text) {
+    private void tellFailure(Connection client) {
+        failureTold = true;
+        client.error(failureKind, failure);
+        client.closeWhenSent();
+    }
+
+    /** The failure is what {@link #failure} says. */
+    private void fail() {
         state = Wire.STATE_FAILED;
         Connection waiter = createWaiter;
         if (waiter != null) {
             createWaiter = null;
-            waiter.error(failureKind, text);
-            waiter.closeWhenSent();
+            tellFailure(waiter);
         }
     }
 
@@ -365,8 +374,7 @@ final class Supervisor {
         if (state == Wire.STATE_CREATING) {
             createWaiter = client;
         } else if (state == Wire.STATE_FAILED) {
-            client.error(failureKind, failure);
-            client.closeWhenSent();
+            tellFailure(client);
         } else {
             sendCreated(client);
         }

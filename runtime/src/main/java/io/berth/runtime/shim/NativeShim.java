@@ -1,0 +1,291 @@
+package io.berth.runtime.shim;
+
+import io.berth.linux.Errno;
+import io.berth.linux.LinuxException;
+import io.berth.linux.PidFd;
+import io.berth.shim.wire.Wire;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A shim that runs. Every call has a connection of its own, so that a slow one delays no other; one more connection waits for the
+ * container's end.
+ */
+final class NativeShim implements Shim {
+    private static final Logger LOG = LoggerFactory.getLogger(NativeShim.class);
+    private static final int SIGKILL = 9;
+    private static final byte[] NOTHING = {};
+
+    private final Path directory;
+    private final long shimPid;
+    private final long containerPid;
+    private final PidFd shimProcess;
+    private final @Nullable PidFd containerProcess;
+    private final CompletableFuture<ExitRecord> exit = new CompletableFuture<>();
+    private volatile @Nullable ShimConnection watch;
+    private volatile boolean closed;
+
+    /** @param containerProcess null where the container has ended */
+    NativeShim(Path directory, PidFd shimProcess, long containerPid, @Nullable PidFd containerProcess) {
+        this.directory = directory;
+        this.shimPid = shimProcess.pid();
+        this.containerPid = containerPid;
+        this.shimProcess = shimProcess;
+        this.containerProcess = containerProcess;
+        Thread.ofVirtual().name("shim-watch-" + shimPid).start(this::awaitExit);
+    }
+
+    /** Opens the process {@code pid}; null where it has ended. */
+    static @Nullable PidFd process(long pid) throws ShimException {
+        try {
+            return PidFd.open(pid);
+        } catch (LinuxException e) {
+            if (e.errno() == Errno.ESRCH) {
+                return null;
+            }
+            throw new ShimException(ShimException.Kind.FAILED, "open process " + pid + ": " + e.getMessage(),
+                    e);
+        }
+    }
+
+    @Override
+    public long shimPid() {
+        return shimPid;
+    }
+
+    @Override
+    public long containerPid() {
+        return containerPid;
+    }
+
+    @Override
+    public void start(Duration deadline) throws ShimException {
+        call("start", Wire.START, NOTHING, deadline);
+    }
+
+    @Override
+    public CompletableFuture<ExitRecord> exit() {
+        return exit;
+    }
+
+    @Override
+    public void kill(int signal) throws ShimException {
+        PidFd process = containerProcess;
+        if (process == null || exit.isDone()) {
+            return;
+        }
+        try {
+            process.signal(signal);
+        } catch (LinuxException e) {
+            throw new ShimException(ShimException.Kind.FAILED,
+                    "signal container process " + containerPid + ": " + e.getMessage(),
+                    e);
+        }
+    }
+
+    @Override
+    public ExecSession exec(byte[] processJson, boolean terminal, boolean stdin, Duration deadline)
+            throws ShimException {
+        String name = "process-" + UUID.randomUUID();
+        Path file = directory.resolve(name);
+        try {
+            Files.write(file, processJson);
+        } catch (IOException e) {
+            throw new ShimException(ShimException.Kind.FAILED, "write " + file + ": " + e.getMessage(), e);
+        }
+        byte[] nameBytes = name.getBytes(StandardCharsets.US_ASCII);
+        ByteBuffer body = ByteBuffer.allocate(1 + nameBytes.length);
+        body.put((byte) ((terminal ? Wire.FLAG_TERMINAL : 0) | (stdin ? Wire.FLAG_STDIN : 0))).put(nameBytes);
+        try {
+            return session("exec", Wire.EXEC, body.array(), deadline);
+        } finally {
+            // The OCI runtime has read it, or never will.
+            delete(file);
+        }
+    }
+
+    private static void delete(Path file) {
+        try {
+            Files.deleteIfExists(file);
+        } catch (IOException e) {
+            LOG.atWarn().addKeyValue("file", file).setCause(e)
+                    .log("cannot remove the file of an exec'd process");
+        }
+    }
+
+    @Override
+    public ExecSession attach(Duration deadline) throws ShimException {
+        return session("attach", Wire.ATTACH, NOTHING, deadline);
+    }
+
+    private StreamSession session(String step, int type, byte[] body, Duration time) throws ShimException {
+        ShimConnection connection = ShimConnection.open(directory);
+        try {
+            return connection.within(Deadline.after(time), step, () -> {
+                connection.hello();
+                ByteBuffer started = connection.call(type, body, Wire.STARTED);
+                return new StreamSession(this, connection, started.getInt(), started.getInt());
+            });
+        } catch (ShimException e) {
+            connection.close();
+            throw e;
+        }
+    }
+
+    @Override
+    public void reopenLog(Duration deadline) throws ShimException {
+        call("reopen the log", Wire.REOPEN_LOG, NOTHING, deadline);
+    }
+
+    @Override
+    public void resize(int columns, int rows, Duration deadline) throws ShimException {
+        resize(0, columns, rows, deadline);
+    }
+
+    void resize(int id, int columns, int rows, Duration deadline) throws ShimException {
+        byte[] body = ByteBuffer.allocate(8).putInt(id).putShort((short) columns).putShort((short) rows)
+                .array();
+        call("resize the terminal", Wire.RESIZE, body, deadline);
+    }
+
+    void killExec(int id, int signal, Duration deadline) throws ShimException {
+        call("signal a process", Wire.KILL_EXEC, ByteBuffer.allocate(8).putInt(id).putInt(signal).array(),
+                deadline);
+    }
+
+    @Override
+    public void shutdown(Duration time) throws ShimException {
+        Deadline deadline = Deadline.after(time);
+        try {
+            call("shut down", Wire.SHUTDOWN, NOTHING, deadline.remaining());
+        } catch (ShimException e) {
+            if (e.kind() != ShimException.Kind.GONE) {
+                throw e;
+            }
+        }
+        awaitEnd(shimProcess, deadline);
+    }
+
+    private void awaitEnd(PidFd process, Deadline deadline) throws ShimException {
+        try {
+            if (!process.awaitExit(deadline.remaining())) {
+                throw new ShimException(ShimException.Kind.TIMEOUT,
+                        "process " + process.pid() + " has not ended in time");
+            }
+        } catch (LinuxException e) {
+            throw new ShimException(ShimException.Kind.FAILED, "wait for process " + process.pid(), e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new ShimException(ShimException.Kind.FAILED,
+                    "interrupted in the wait for process " + process.pid(), e);
+        }
+    }
+
+    private void call(String step, int type, byte[] body, Duration time) throws ShimException {
+        try (ShimConnection connection = ShimConnection.open(directory)) {
+            connection.within(Deadline.after(time), step, () -> {
+                connection.hello();
+                return connection.call(type, body, Wire.OK);
+            });
+        }
+    }
+
+    @Override
+    public void destroy() {
+        killNow(shimProcess);
+        killNow(containerProcess);
+    }
+
+    private static void killNow(@Nullable PidFd process) {
+        if (process == null) {
+            return;
+        }
+        try {
+            process.signal(SIGKILL);
+        } catch (LinuxException e) {
+            LOG.atWarn().addKeyValue("pid", process.pid()).setCause(e).log("cannot kill a process");
+        }
+    }
+
+    /** Runs on a thread of its own until the container has ended, the shim is gone or {@link #close} is called. */
+    private void awaitExit() {
+        try {
+            ExitRecord record = watchForExit();
+            if (record == null && !closed) {
+                record = ExitFile.read(directory).orElseGet(this::lost);
+            }
+            if (record != null) {
+                exit.complete(record);
+            }
+        } catch (RuntimeException e) {
+            exit.completeExceptionally(e);
+        } finally {
+            if (closed) {
+                closeProcesses();
+            }
+        }
+    }
+
+    /** The record that the shim sends; null where it sends none any more. */
+    private @Nullable ExitRecord watchForExit() {
+        try (ShimConnection connection = ShimConnection.open(directory)) {
+            watch = connection;
+            if (closed) {
+                return null;
+            }
+            connection.hello();
+            connection.call(Wire.WATCH, NOTHING, Wire.OK);
+            return ExitFile.decode(connection.expect(Wire.EXIT));
+        } catch (IOException e) {
+            LOG.atDebug().addKeyValue("directory", directory).setCause(e)
+                    .log("the connection to a shim has ended");
+            return null;
+        }
+    }
+
+    /** A container without its shim has nobody who sees its end, takes its output or gives it input: it is ended. */
+    private ExitRecord lost() {
+        LOG.atWarn().addKeyValue("directory", directory).addKeyValue("shim", shimPid)
+                .addKeyValue("container", containerPid)
+                .log("the shim is gone without an exit record; ending the container");
+        destroy();
+        PidFd process = containerProcess;
+        try {
+            if (process != null) {
+                process.onExit().join();
+            }
+        } catch (LinuxException e) {
+            throw new IllegalStateException("wait for container process " + containerPid, e);
+        }
+        return ExitFile.unknown();
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        ShimConnection connection = watch;
+        if (connection != null) {
+            connection.close();
+        }
+        if (exit.isDone()) {
+            closeProcesses();
+        }
+    }
+
+    private void closeProcesses() {
+        shimProcess.close();
+        PidFd process = containerProcess;
+        if (process != null) {
+            process.close();
+        }
+    }
+}
