@@ -1,0 +1,147 @@
+package io.berth.imagestore.registry;
+
+import static io.berth.imagestore.registry.TestOptions.fails;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.berth.imagestore.ImageException.Kind;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class RegistriesConfTest {
+    private static final String DIGEST = "@sha256:" + "ab".repeat(32);
+    @TempDir
+    private Path directory;
+
+    @Test
+    void aRegistryWithoutATableIsItsOwnEndpoint() throws Exception {
+        assertThat(endpoints("", "busybox"))
+                .containsExactly(new Endpoint("docker.io", "library/busybox", false));
+        assertThat(RegistriesConf.read(directory.resolve("absent.conf"))
+                .endpoints(ImageReference.parse("quay.io/a/b")))
+                .containsExactly(new Endpoint("quay.io", "a/b", false));
+        assertThat(new Endpoint("docker.io", "library/busybox", false).apiHost())
+                .isEqualTo("registry-1.docker.io");
+    }
+
+    @Test
+    void mirrorsComeFirstInTheirOrderWithTheirOwnPathsAndSecurity() throws Exception {
+        assertThat(endpoints("""
+            unqualified-search-registries = ["example.com"]
+            short-name-mode = "permissive"
+            some-key-of-tomorrow = 1
+            [[registry]]
+            prefix = "docker.io"
+            location = "docker.io"
+            [[registry.mirror]]
+            location = "cache.local:5000/hub/"
+            insecure = true
+            [[registry.mirror]]
+            location = "mirror.example"
+            [aliases]
+            "busybox" = "quay.io/other/busybox"
+            """, "busybox")).containsExactly(
+                new Endpoint("cache.local:5000", "hub/library/busybox", true),
+                new Endpoint("mirror.example", "library/busybox", false),
+                new Endpoint("docker.io", "library/busybox", false));
+    }
+
+    @Test
+    void theLongestPrefixWinsAndIsReplacedByItsLocation() throws Exception {
+        String conf = """
+            [[registry]]
+            location = "quay.io"
+            [[registry]]
+            prefix = "quay.io/team"
+            location = "internal.example/x/y"
+            [[registry]]
+            prefix = "*.corp.example"
+            location = "proxy.example/corp"
+            """;
+        assertThat(endpoints(conf, "quay.io/team/app:1"))
+                .containsExactly(new Endpoint("internal.example", "x/y/app", false));
+        assertThat(endpoints(conf, "quay.io/teams/app:1"))
+                .containsExactly(new Endpoint("quay.io", "teams/app", false));
+        assertThat(endpoints(conf, "a.b.corp.example/app"))
+                .containsExactly(new Endpoint("proxy.example", "corp/app", false));
+        assertThat(endpoints(conf, "corp.example/app"))
+                .containsExactly(new Endpoint("corp.example", "app", false));
+    }
+
+    @Test
+    void mirrorsMayServeDigestsOrTagsAlone() throws Exception {
+        String conf = """
+            [[registry]]
+            location = "quay.io"
+            [[registry.mirror]]
+            location = "digests.example"
+            pull-from-mirror = "digest-only"
+            [[registry.mirror]]
+            location = "tags.example"
+            pull-from-mirror = "tag-only"
+            """;
+        assertThat(endpoints(conf, "quay.io/app:1")).extracting(Endpoint::host).containsExactly(
+                "tags.example",
+                "quay.io");
+        assertThat(endpoints(conf, "quay.io/app:1" + DIGEST)).extracting(Endpoint::host)
+                .containsExactly("digests.example", "quay.io");
+        String all = """
+            [[registry]]
+            location = "quay.io"
+            mirror-by-digest-only = true
+            [[registry.mirror]]
+            location = "digests.example"
+            """;
+        assertThat(endpoints(all, "quay.io/app:1")).extracting(Endpoint::host).containsExactly("quay.io");
+        assertThat(endpoints(all, "quay.io/app" + DIGEST)).extracting(Endpoint::host)
+                .containsExactly("digests.example", "quay.io");
+    }
+
+    @Test
+    void aBlockedRegistryIsForbiddenAndTheFileIsNamed() {
+        fails(() -> endpoints("""
+
+            [[registry]]
+            location = "bad.example"
+            blocked = true
+            """, "bad.example/app"), Kind.FORBIDDEN, "registry \"bad.example\" is blocked by ",
+                "registries.conf:2", "bad.example/app:latest cannot be pulled");
+    }
+
+    @Test
+    void dropInsAddTablesAndReplaceThoseOfTheSamePrefix() throws Exception {
+        Path dropIns = Files.createDirectory(directory.resolve("registries.conf.d"));
+        Files.writeString(dropIns.resolve("10.conf"),
+                "[[registry]]\nlocation = \"quay.io\"\ninsecure = true\n");
+        Files.writeString(dropIns.resolve("20.txt"), "not toml");
+        assertThat(endpoints("[[registry]]\nlocation = \"quay.io\"\nblocked = true\n", "quay.io/app"))
+                .containsExactly(new Endpoint("quay.io", "app", true));
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '\'', value = {
+            "'[[registry]]\nlocation = \"a\"\nx = ='                | registries.conf:3: ",
+            "'[[registry]]\ninsecure = true'                        | registries.conf:1: [[registry]] needs a location or a prefix",
+            "'[[registry]]\nprefix = \"a\"'                         | [[registry]] with prefix \"a\" needs a location",
+            "'[[registry]]\nlocation = \"https://a\"'               | must have no scheme",
+            "'[[registry]]\nlocation = \"a\"\ninsecure = \"yes\"'   | registries.conf:3: insecure must be true or false",
+            "'[[registry]]\nlocation = 5'                           | registries.conf:2: location must be a string",
+            "'[[registry]]\nlocation = \"a\"\n[[registry.mirror]]'  | [[registry.mirror]] needs a location",
+            "'[[registry]]\nlocation = \"a\"\n[[registry.mirror]]\nlocation = \"b\"\npull-from-mirror = \"x\"' | registries.conf:5: pull-from-mirror is \"x\", expected all, digest-only or tag-only",
+            "'[[registry]]\nlocation = \"a\"\nmirror-by-digest-only = true\n[[registry.mirror]]\nlocation = \"b\"\npull-from-mirror = \"all\"' | exclude each other",
+            "'[registries.search]\nregistries = []'                 | this is version 1 of the format",
+            "'registry = 5'                                         | registries.conf"})
+    void aMalformedFileIsRefusedByNameAndLine(String conf, String text) {
+        fails(() -> endpoints(conf, "a/b"), Kind.INVALID, text);
+    }
+
+    private List<Endpoint> endpoints(String conf, String reference) throws IOException {
+        Path file = Files.writeString(directory.resolve("registries.conf"), conf);
+        return RegistriesConf.read(file).endpoints(ImageReference.parse(reference));
+    }
+}
