@@ -248,7 +248,8 @@ final class Transport implements AutoCloseable {
         return HttpClients.custom().setConnectionManager(connections).setRoutePlanner(new ByEnvironment())
                 .setDefaultCredentialsProvider(proxyCredentials)
                 .setDefaultRequestConfig(RequestConfig.custom()
-                        .setResponseTimeout(Timeout.of(options.stallTimeout())).build())
+                        .setResponseTimeout(Timeout.of(options.stallTimeout()))
+                        .setProtocolUpgradeEnabled(false).build())
                 .disableAutomaticRetries().disableRedirectHandling().disableContentCompression()
                 .disableCookieManagement().setUserAgent("berth").build();
     }

@@ -2,6 +2,7 @@ package io.berth.imagestore.registry;
 
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.Writer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -53,11 +54,20 @@ final class TestRegistry implements AutoCloseable {
             seen.add(line);
             Matcher listening = LISTENING.matcher(line);
             if (listening.find()) {
-                Thread.ofVirtual().start(() -> log.lines().forEach(_ -> {}));
+                Thread.ofVirtual().start(() -> discard(log));
                 return new TestRegistry(process, "127.0.0.1:" + listening.group(1));
             }
         }
         throw new IOException("docker-registry ended: " + String.join("\n", seen));
+    }
+
+    /** Keeps the pipe from filling up. */
+    private static void discard(BufferedReader log) {
+        try (log) {
+            log.transferTo(Writer.nullWriter());
+        } catch (IOException e) {
+            // The process has ended, and its pipe with it.
+        }
     }
 
     /** {@code 127.0.0.1:port}. */
