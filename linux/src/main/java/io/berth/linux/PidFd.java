@@ -98,11 +98,6 @@ public final class PidFd implements AutoCloseable {
         }
     }
 
-    /** The descriptor, for a poll together with others. */
-    int fd() {
-        return fd.number();
-    }
-
     @Override
     public void close() {
         fd.close();

@@ -1,4 +1,4 @@
-/** What the lifecycles of sandboxes and containers share: their errors, creations that callers join, undoing. */
+/** What the lifecycles of sandboxes and containers share: errors, creations that callers join, undoing, ids, labels. */
 @NullMarked
 package io.berth.runtime.lifecycle;
 

@@ -18,6 +18,9 @@ public interface OciRuntime {
     /** {@code --version}'s first line. */
     String version();
 
+    /** What it can do on this kernel, found once. */
+    HandlerFeatures features();
+
     /** {@code delete --force}; absent is success. */
     void delete(String containerId, Duration deadline) throws OciException;
 

@@ -1,19 +1,39 @@
 package io.berth.runtime.service;
 
 import io.berth.runtime.config.BerthConfig;
+import io.berth.runtime.container.ContainerDeps;
+import io.berth.runtime.container.ContainerLifecycle;
+import io.berth.runtime.container.ContainerStatsReader;
+import io.berth.runtime.container.Containers;
+import io.berth.runtime.events.EventHub;
+import io.berth.runtime.sandbox.RuntimeHandlers;
+import io.berth.runtime.sandbox.SandboxLifecycle;
+import io.berth.runtime.sandbox.Sandboxes;
+import io.berth.runtime.state.Layout;
+import io.berth.runtime.state.StateStore;
 import io.grpc.BindableService;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The CRI services over one node's seams. {@link #open} loads the state and finds what runs; {@link #services} serve it.
  * Closing lets go of shims and the database; containers run on.
  */
 public final class CriServices implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(CriServices.class);
+
+    private final StateStore store;
+    private final Containers containers;
     private final RuntimeServiceImpl runtime;
     private final ImageServiceImpl images;
 
-    private CriServices(RuntimeServiceImpl runtime, ImageServiceImpl images) {
+    private CriServices(StateStore store, Containers containers, RuntimeServiceImpl runtime,
+            ImageServiceImpl images) {
+        this.store = store;
+        this.containers = containers;
         this.runtime = runtime;
         this.images = images;
     }
@@ -25,7 +45,46 @@ public final class CriServices implements AutoCloseable {
      * @throws IOException where the database cannot be opened, is damaged, or is of a newer Berth
      */
     public static CriServices open(BerthConfig config, Seams seams) throws IOException {
-        return new CriServices(new RuntimeServiceImpl(config, seams), new ImageServiceImpl());
+        Layout layout = new Layout(config.root(), config.state());
+        StateStore store = StateStore.open(layout.database());
+        try {
+            return build(config, seams, layout, store);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            store.close();
+            throw new IOException("interrupted while taking up the state of an earlier daemon", e);
+        } catch (Exception e) {
+            store.close();
+            throw e instanceof IOException io
+                    ? io
+                    : new IOException("cannot take up the state of an earlier daemon: " + e.getMessage(), e);
+        }
+    }
+
+    private static CriServices build(BerthConfig config, Seams seams, Layout layout, StateStore store)
+            throws Exception {
+        EventHub events = new EventHub();
+        RuntimeHandlers handlers = new RuntimeHandlers(seams.runtimes(), config.defaultRuntime());
+        Sandboxes sandboxes = new Sandboxes(store);
+        // A call waits for another on the same container at most as long as that one can take.
+        Duration busy = config.timeouts().oci().plus(config.timeouts().shim()).plusSeconds(10);
+        Containers containers = new Containers(store, events, busy);
+        ContainerDeps deps = new ContainerDeps(containers, sandboxes, handlers, seams.images(),
+                seams.snapshots(),
+                seams.shims(), seams.cgroups(), seams.host(), config, seams.clock());
+        ContainerLifecycle containerLifecycle = new ContainerLifecycle(deps);
+        SandboxLifecycle sandboxLifecycle = new SandboxLifecycle(sandboxes, handlers, containerLifecycle,
+                seams.environment(), seams.cni(), seams.cgroups(), seams.shims(), config, events,
+                seams.clock());
+        sandboxLifecycle.recover(store.sandboxesAtOpen());
+        containerLifecycle.recover(store.containersAtOpen());
+        log.atInfo().addKeyValue("sandboxes", sandboxes.all().size())
+                .addKeyValue("containers", containers.all().size()).log("state is loaded");
+        RuntimeServiceImpl runtime = new RuntimeServiceImpl(seams, layout,
+                new NodeStatus(config, seams, handlers), sandboxes, sandboxLifecycle, containers,
+                containerLifecycle, new ContainerStatsReader(deps), events);
+        return new CriServices(store, containers, runtime,
+                new ImageServiceImpl(seams.images(), seams.clock()));
     }
 
     /** The gRPC services. They block: run them on virtual threads. */
@@ -33,6 +92,10 @@ public final class CriServices implements AutoCloseable {
         return List.of(runtime, images);
     }
 
+    /** Writes what is waiting, and lets go of the shims, which live on. To be called when no call is under way. */
     @Override
-    public void close() {}
+    public void close() {
+        containers.letGoOfShims();
+        store.close();
+    }
 }

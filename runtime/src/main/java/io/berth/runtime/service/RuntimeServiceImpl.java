@@ -1,21 +1,57 @@
 package io.berth.runtime.service;
 
-import io.berth.cri.v1.CgroupDriver;
-import io.berth.cri.v1.LinuxRuntimeConfiguration;
-import io.berth.cri.v1.RuntimeConfigRequest;
-import io.berth.cri.v1.RuntimeConfigResponse;
-import io.berth.cri.v1.RuntimeServiceGrpc;
-import io.berth.cri.v1.VersionRequest;
-import io.berth.cri.v1.VersionResponse;
-import io.berth.runtime.config.BerthConfig;
+import io.berth.cri.v1.*;
+import io.berth.runtime.container.Container;
+import io.berth.runtime.container.ContainerInfo;
+import io.berth.runtime.container.ContainerLifecycle;
+import io.berth.runtime.container.ContainerMessages;
+import io.berth.runtime.container.ContainerStatsReader;
+import io.berth.runtime.container.Containers;
+import io.berth.runtime.events.EventHub;
+import io.berth.runtime.lifecycle.LifecycleException;
+import io.berth.runtime.lifecycle.Times;
+import io.berth.runtime.sandbox.Sandbox;
+import io.berth.runtime.sandbox.SandboxInfo;
+import io.berth.runtime.sandbox.SandboxLifecycle;
+import io.berth.runtime.sandbox.SandboxMessages;
+import io.berth.runtime.sandbox.Sandboxes;
+import io.berth.runtime.state.Layout;
+import io.grpc.Context;
 import io.grpc.stub.StreamObserver;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** CRI {@code RuntimeService}. An rpc that is not overridden here answers UNIMPLEMENTED with its own name. */
 final class RuntimeServiceImpl extends RuntimeServiceGrpc.RuntimeServiceImplBase {
-    private final Seams seams;
+    private static final Logger log = LoggerFactory.getLogger(RuntimeServiceImpl.class);
+    /** Longer than any grace period or timeout that is meant; keeps arithmetic with it from overflowing. */
+    private static final long MAX_SECONDS = Duration.ofDays(365).toSeconds();
 
-    RuntimeServiceImpl(BerthConfig config, Seams seams) {
+    private final Seams seams;
+    private final Layout layout;
+    private final NodeStatus node;
+    private final Sandboxes sandboxes;
+    private final SandboxLifecycle sandboxLifecycle;
+    private final Containers containers;
+    private final ContainerLifecycle containerLifecycle;
+    private final ContainerStatsReader stats;
+    private final EventHub events;
+
+    RuntimeServiceImpl(Seams seams, Layout layout, NodeStatus node, Sandboxes sandboxes,
+            SandboxLifecycle sandboxLifecycle, Containers containers, ContainerLifecycle containerLifecycle,
+            ContainerStatsReader stats, EventHub events) {
         this.seams = seams;
+        this.layout = layout;
+        this.node = node;
+        this.sandboxes = sandboxes;
+        this.sandboxLifecycle = sandboxLifecycle;
+        this.containers = containers;
+        this.containerLifecycle = containerLifecycle;
+        this.stats = stats;
+        this.events = events;
     }
 
     @Override
@@ -27,6 +63,11 @@ final class RuntimeServiceImpl extends RuntimeServiceGrpc.RuntimeServiceImplBase
     }
 
     @Override
+    public void status(StatusRequest request, StreamObserver<StatusResponse> observer) {
+        Calls.answer("Status", observer, () -> node.status(request.getVerbose()));
+    }
+
+    @Override
     public void runtimeConfig(RuntimeConfigRequest request, StreamObserver<RuntimeConfigResponse> observer) {
         Calls.answer("RuntimeConfig", observer, () -> RuntimeConfigResponse.newBuilder()
                 .setLinux(LinuxRuntimeConfiguration.newBuilder()
@@ -35,5 +76,216 @@ final class RuntimeServiceImpl extends RuntimeServiceGrpc.RuntimeServiceImplBase
                             case SYSTEMD -> CgroupDriver.SYSTEMD;
                         }))
                 .build());
+    }
+
+    @Override
+    public void updateRuntimeConfig(UpdateRuntimeConfigRequest request,
+            StreamObserver<UpdateRuntimeConfigResponse> observer) {
+        Calls.answer("UpdateRuntimeConfig", observer, () -> {
+            // The network configuration in the CNI folder decides on addresses; kubelet must not fail over this.
+            log.atInfo().addKeyValue("podCidr", request.getRuntimeConfig().getNetworkConfig().getPodCidr())
+                    .log("pod CIDR noted; addresses come from the CNI configuration");
+            return UpdateRuntimeConfigResponse.getDefaultInstance();
+        });
+    }
+
+    @Override
+    public void runPodSandbox(RunPodSandboxRequest request, StreamObserver<RunPodSandboxResponse> observer) {
+        Calls.answer("RunPodSandbox", observer, () -> RunPodSandboxResponse.newBuilder()
+                .setPodSandboxId(sandboxLifecycle.run(request).id()).build());
+    }
+
+    @Override
+    public void stopPodSandbox(StopPodSandboxRequest request,
+            StreamObserver<StopPodSandboxResponse> observer) {
+        Calls.answer("StopPodSandbox", observer, () -> {
+            sandboxLifecycle.stop(request.getPodSandboxId());
+            return StopPodSandboxResponse.getDefaultInstance();
+        });
+    }
+
+    @Override
+    public void removePodSandbox(RemovePodSandboxRequest request,
+            StreamObserver<RemovePodSandboxResponse> observer) {
+        Calls.answer("RemovePodSandbox", observer, () -> {
+            sandboxLifecycle.remove(request.getPodSandboxId());
+            return RemovePodSandboxResponse.getDefaultInstance();
+        });
+    }
+
+    @Override
+    public void podSandboxStatus(PodSandboxStatusRequest request,
+            StreamObserver<PodSandboxStatusResponse> observer) {
+        Calls.answer("PodSandboxStatus", observer, () -> {
+            Sandbox sandbox = sandboxes.require(request.getPodSandboxId());
+            PodSandboxStatusResponse.Builder response = PodSandboxStatusResponse.newBuilder()
+                    .setStatus(SandboxMessages.status(sandbox.record()))
+                    .addAllContainersStatuses(containerStatuses(sandbox.id()))
+                    .setTimestamp(Times.nanos(seams.clock().instant()));
+            if (request.getVerbose()) {
+                response.putInfo("info", SandboxInfo.json(sandbox.record()));
+            }
+            return response.build();
+        });
+    }
+
+    @Override
+    public void listPodSandbox(ListPodSandboxRequest request,
+            StreamObserver<ListPodSandboxResponse> observer) {
+        Calls.answer("ListPodSandbox", observer, () -> ListPodSandboxResponse.newBuilder()
+                .addAllItems(SandboxMessages.list(sandboxes.all(), request.getFilter())).build());
+    }
+
+    @Override
+    public void streamPodSandboxes(StreamPodSandboxesRequest request,
+            StreamObserver<StreamPodSandboxesResponse> observer) {
+        Streams.list("StreamPodSandboxes", observer,
+                () -> SandboxMessages.list(sandboxes.all(), request.getFilter()),
+                items -> StreamPodSandboxesResponse.newBuilder().addAllPodSandboxes(items).build());
+    }
+
+    @Override
+    public void createContainer(CreateContainerRequest request,
+            StreamObserver<CreateContainerResponse> observer) {
+        Calls.answer("CreateContainer", observer, () -> CreateContainerResponse.newBuilder()
+                .setContainerId(containerLifecycle.create(request).id()).build());
+    }
+
+    @Override
+    public void startContainer(StartContainerRequest request,
+            StreamObserver<StartContainerResponse> observer) {
+        Calls.answer("StartContainer", observer, () -> {
+            containerLifecycle.start(request.getContainerId());
+            return StartContainerResponse.getDefaultInstance();
+        });
+    }
+
+    @Override
+    public void stopContainer(StopContainerRequest request, StreamObserver<StopContainerResponse> observer) {
+        Calls.answer("StopContainer", observer, () -> {
+            containerLifecycle.stop(request.getContainerId(), seconds(Math.max(0, request.getTimeout())));
+            return StopContainerResponse.getDefaultInstance();
+        });
+    }
+
+    @Override
+    public void removeContainer(RemoveContainerRequest request,
+            StreamObserver<RemoveContainerResponse> observer) {
+        Calls.answer("RemoveContainer", observer, () -> {
+            containerLifecycle.remove(request.getContainerId());
+            return RemoveContainerResponse.getDefaultInstance();
+        });
+    }
+
+    @Override
+    public void listContainers(ListContainersRequest request,
+            StreamObserver<ListContainersResponse> observer) {
+        Calls.answer("ListContainers", observer, () -> ListContainersResponse.newBuilder()
+                .addAllContainers(ContainerMessages.list(containers.all(), request.getFilter())).build());
+    }
+
+    @Override
+    public void streamContainers(StreamContainersRequest request,
+            StreamObserver<StreamContainersResponse> observer) {
+        Streams.list("StreamContainers", observer,
+                () -> ContainerMessages.list(containers.all(), request.getFilter()),
+                items -> StreamContainersResponse.newBuilder().addAllContainers(items).build());
+    }
+
+    @Override
+    public void containerStatus(ContainerStatusRequest request,
+            StreamObserver<ContainerStatusResponse> observer) {
+        Calls.answer("ContainerStatus", observer, () -> {
+            Container container = containers.require(request.getContainerId());
+            ContainerStatusResponse.Builder response = ContainerStatusResponse.newBuilder()
+                    .setStatus(ContainerMessages.status(container.record()));
+            if (request.getVerbose()) {
+                response.putInfo("info", ContainerInfo.json(container.record(), layout));
+            }
+            return response.build();
+        });
+    }
+
+    @Override
+    public void updateContainerResources(UpdateContainerResourcesRequest request,
+            StreamObserver<UpdateContainerResourcesResponse> observer) {
+        Calls.answer("UpdateContainerResources", observer, () -> {
+            if (request.hasWindows()) {
+                throw invalid("windows is set, but this node runs Linux");
+            }
+            containerLifecycle.update(request.getContainerId(), request.getLinux());
+            return UpdateContainerResourcesResponse.getDefaultInstance();
+        });
+    }
+
+    @Override
+    public void reopenContainerLog(ReopenContainerLogRequest request,
+            StreamObserver<ReopenContainerLogResponse> observer) {
+        Calls.answer("ReopenContainerLog", observer, () -> {
+            containerLifecycle.reopenLog(request.getContainerId());
+            return ReopenContainerLogResponse.getDefaultInstance();
+        });
+    }
+
+    @Override
+    public void execSync(ExecSyncRequest request, StreamObserver<ExecSyncResponse> observer) {
+        CompletableFuture<Boolean> callerGone = new CompletableFuture<>();
+        Context.current().addListener(context -> callerGone.complete(true), Runnable::run);
+        Calls.answer("ExecSync", observer, () -> {
+            if (request.getTimeout() < 0) {
+                throw invalid("timeout " + request.getTimeout() + " is negative");
+            }
+            return containerLifecycle.execSync(request.getContainerId(), request.getCmdList(),
+                    seconds(request.getTimeout()), callerGone);
+        });
+    }
+
+    @Override
+    public void containerStats(ContainerStatsRequest request,
+            StreamObserver<ContainerStatsResponse> observer) {
+        Calls.answer("ContainerStats", observer, () -> ContainerStatsResponse.newBuilder()
+                .setStats(stats.read(containers.require(request.getContainerId()))).build());
+    }
+
+    @Override
+    public void listContainerStats(ListContainerStatsRequest request,
+            StreamObserver<ListContainerStatsResponse> observer) {
+        Calls.answer("ListContainerStats", observer, () -> ListContainerStatsResponse.newBuilder()
+                .addAllStats(stats.list(request.getFilter())).build());
+    }
+
+    @Override
+    public void streamContainerStats(StreamContainerStatsRequest request,
+            StreamObserver<StreamContainerStatsResponse> observer) {
+        Streams.list("StreamContainerStats", observer, () -> stats.list(request.getFilter()),
+                items -> StreamContainerStatsResponse.newBuilder().addAllContainerStats(items).build());
+    }
+
+    @Override
+    public void getContainerEvents(GetEventsRequest request,
+            StreamObserver<ContainerEventResponse> observer) {
+        Streams.events("GetContainerEvents", observer, events, this::message);
+    }
+
+    private ContainerEventResponse message(EventHub.Event event) {
+        ContainerEventResponse.Builder message = ContainerEventResponse.newBuilder()
+                .setContainerId(event.id())
+                .setContainerEventType(event.type()).setCreatedAt(Times.nanos(event.at()));
+        sandboxes.find(event.sandboxId())
+                .ifPresent(sandbox -> message.setPodSandboxStatus(SandboxMessages.status(sandbox.record())));
+        return message.addAllContainersStatuses(containerStatuses(event.sandboxId())).build();
+    }
+
+    private List<ContainerStatus> containerStatuses(String sandboxId) {
+        return containers.ofSandbox(sandboxId).stream()
+                .map(container -> ContainerMessages.status(container.record())).toList();
+    }
+
+    private static Duration seconds(long seconds) {
+        return Duration.ofSeconds(Math.min(seconds, MAX_SECONDS));
+    }
+
+    private static LifecycleException invalid(String message) {
+        return new LifecycleException(LifecycleException.Kind.INVALID, message);
     }
 }

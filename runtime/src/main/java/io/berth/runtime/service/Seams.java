@@ -4,7 +4,6 @@ import io.berth.imagestore.Images;
 import io.berth.imagestore.Snapshots;
 import io.berth.runtime.cgroup.Cgroups;
 import io.berth.runtime.cni.Cni;
-import io.berth.runtime.container.OciSpecs;
 import io.berth.runtime.oci.HostFacts;
 import io.berth.runtime.oci.OciRuntime;
 import io.berth.runtime.sandbox.SandboxEnvironment;
@@ -19,5 +18,5 @@ import java.util.Map;
  * @param version Berth's own version, for CRI {@code Version}
  */
 public record Seams(Images images, Snapshots snapshots, Shims shims, Map<String, OciRuntime> runtimes,
-        OciSpecs specs, Cgroups cgroups, Cni cni, SandboxEnvironment environment, HostFacts host, Clock clock,
+        Cgroups cgroups, Cni cni, SandboxEnvironment environment, HostFacts host, Clock clock,
         String version) {}

@@ -1,0 +1,99 @@
+package io.berth.runtime.container;
+
+import io.berth.cri.v1.CreateContainerRequest;
+import io.berth.cri.v1.ExecSyncResponse;
+import io.berth.cri.v1.LinuxContainerResources;
+import io.berth.runtime.lifecycle.Together;
+import io.berth.runtime.sandbox.PodContainers;
+import io.berth.runtime.state.ContainerRecord;
+import java.time.Duration;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+
+/** What can happen to containers: the CRI verbs, what a sandbox's end does, and the taking up of an earlier daemon's. */
+public final class ContainerLifecycle implements PodContainers {
+    private final ContainerDeps deps;
+    private final CreateContainer create;
+    private final StartContainer start;
+    private final StopContainer stop;
+    private final RemoveContainer remove;
+    private final ExecSync execSync;
+    private final AdjustContainer adjust;
+    private final RecoverContainers recover;
+    private final Orphans orphans;
+
+    public ContainerLifecycle(ContainerDeps deps) {
+        this.deps = deps;
+        ContainerParts parts = new ContainerParts(deps.handlers(), deps.cgroups(), deps.snapshots(),
+                deps.layout(),
+                deps.config().timeouts().oci(), deps.config().timeouts().shim());
+        ContainerEnd end = new ContainerEnd(deps.containers(), parts, deps.clock());
+        this.create = new CreateContainer(deps, parts, end);
+        this.start = new StartContainer(deps, parts, end);
+        this.stop = new StopContainer(deps, parts, end);
+        this.remove = new RemoveContainer(deps, parts, stop);
+        this.execSync = new ExecSync(deps);
+        this.adjust = new AdjustContainer(deps);
+        this.recover = new RecoverContainers(deps, parts, end, remove);
+        this.orphans = new Orphans(deps, parts);
+    }
+
+    /** CRI {@code CreateContainer}. An equal request for a name that is in flight or alive gets that container. */
+    public Container create(CreateContainerRequest request) throws Exception {
+        return create.create(request);
+    }
+
+    /** CRI {@code StartContainer}; running already is success. */
+    public void start(String idOrPrefix) throws Exception {
+        start.start(idOrPrefix);
+    }
+
+    /** CRI {@code StopContainer}; absent or ended is success. */
+    public void stop(String idOrPrefix, Duration grace) throws Exception {
+        stop.stop(idOrPrefix, grace);
+    }
+
+    /** CRI {@code RemoveContainer}; absent is success. */
+    public void remove(String idOrPrefix) throws Exception {
+        remove.remove(idOrPrefix);
+    }
+
+    /** CRI {@code ExecSync}; {@code timeout} zero for none. The command is killed when {@code callerGone} completes. */
+    public ExecSyncResponse execSync(String idOrPrefix, List<String> command, Duration timeout,
+            CompletableFuture<?> callerGone) throws Exception {
+        return execSync.run(idOrPrefix, command, timeout, callerGone);
+    }
+
+    /** CRI {@code UpdateContainerResources}. */
+    public void update(String idOrPrefix, LinuxContainerResources wanted) throws Exception {
+        adjust.update(idOrPrefix, wanted);
+    }
+
+    /** CRI {@code ReopenContainerLog}. */
+    public void reopenLog(String idOrPrefix) throws Exception {
+        adjust.reopenLog(idOrPrefix);
+    }
+
+    @Override
+    public void killAll(String sandboxId) throws Exception {
+        Together.run(deps.containers().ofSandbox(sandboxId).stream()
+                .map(container -> (Together.Step) () -> stop.stop(container, Duration.ZERO)).toList());
+    }
+
+    @Override
+    public void removeAll(String sandboxId) throws Exception {
+        Together.run(deps.containers().ofSandbox(sandboxId).stream()
+                .map(container -> (Together.Step) () -> remove.remove(container)).toList());
+    }
+
+    /** Takes up the containers of an earlier daemon; to be called once, after the sandboxes, before the first request. */
+    public void recover(List<ContainerRecord> records) throws Exception {
+        recover.recover(records);
+        Set<String> known = new HashSet<>();
+        deps.containers().all().forEach(container -> known.add(container.id()));
+        Set<String> unknown = orphans.find(known);
+        Thread.startVirtualThread(() -> orphans.clean(unknown));
+    }
+}

@@ -1,0 +1,198 @@
+package io.berth.runtime.container;
+
+import io.berth.cri.v1.ContainerConfig;
+import io.berth.cri.v1.ContainerEventType;
+import io.berth.cri.v1.CreateContainerRequest;
+import io.berth.cri.v1.LinuxContainerUser;
+import io.berth.cri.v1.Mount;
+import io.berth.imagestore.Image;
+import io.berth.runtime.cgroup.Cgroups;
+import io.berth.runtime.lifecycle.Ids;
+import io.berth.runtime.lifecycle.InFlight;
+import io.berth.runtime.lifecycle.LifecycleException;
+import io.berth.runtime.lifecycle.Rollback;
+import io.berth.runtime.lifecycle.Times;
+import io.berth.runtime.oci.OciRuntime;
+import io.berth.runtime.oci.OciSpec;
+import io.berth.runtime.oci.SpecBuilder;
+import io.berth.runtime.oci.SpecInput;
+import io.berth.runtime.sandbox.Sandbox;
+import io.berth.runtime.shim.Shim;
+import io.berth.runtime.shim.ShimSpec;
+import io.berth.runtime.state.ContainerPhase;
+import io.berth.runtime.state.ContainerRecord;
+import io.berth.runtime.state.StateException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** CRI {@code CreateContainer}: makes a container that is ready to start, or leaves nothing. */
+final class CreateContainer {
+    private static final Logger log = LoggerFactory.getLogger(CreateContainer.class);
+    /** A retry waits this long for the first try; every step of that has its own, shorter deadline. */
+    private static final Duration JOIN_LIMIT = Duration.ofMinutes(10);
+
+    private final ContainerDeps deps;
+    private final ContainerParts parts;
+    private final ContainerEnd end;
+    private final InFlight<CreateContainerRequest, Container> inFlight = new InFlight<>(JOIN_LIMIT);
+
+    CreateContainer(ContainerDeps deps, ContainerParts parts, ContainerEnd end) {
+        this.deps = deps;
+        this.parts = parts;
+        this.end = end;
+    }
+
+    /**
+     * Makes the container, or gives the one that an equal request has made: a caller that gave up and comes again gets the
+     * first try's result.
+     */
+    Container create(CreateContainerRequest request) throws Exception {
+        ContainerConfigCheck.check(request);
+        Sandbox sandbox = deps.sandboxes().require(request.getPodSandboxId());
+        String name = ContainerRecord.nameKey(sandbox.id(), request.getConfig().getMetadata());
+        return inFlight.run(name, request, () -> {
+            Optional<Container> existing = deps.containers().aliveByName(name);
+            return existing.isPresent()
+                    ? reuse(existing.get(), request.getConfig())
+                    : sandbox.whileNotStopping(() -> make(sandbox, request.getConfig()));
+        });
+    }
+
+    private static Container reuse(Container existing, ContainerConfig config) throws LifecycleException {
+        if (!existing.record().config().equals(config)) {
+            throw new LifecycleException(LifecycleException.Kind.ALREADY_EXISTS, "container " + existing.id()
+                    + " has the name " + existing.record().nameKey()
+                    + " with another configuration; remove it first, or ask for a higher attempt");
+        }
+        return existing;
+    }
+
+    private Container make(Sandbox sandbox, ContainerConfig config) throws Exception {
+        if (!sandbox.ready()) {
+            throw new LifecycleException(LifecycleException.Kind.PRECONDITION, "sandbox " + sandbox.id()
+                    + " is not ready; run a new one for the pod");
+        }
+        Image image = deps.images().find(config.getImage().getImage())
+                .orElseThrow(() -> new LifecycleException(LifecycleException.Kind.NOT_FOUND, "image \""
+                        + config.getImage().getImage() + "\" is not on this node; pull it first"));
+        Optional<Path> logFile = ContainerConfigCheck.logFile(sandbox.record().config(), config);
+        Map<String, Path> namespaces = PodNamespaces.joined(config, sandbox, deps.containers());
+        Container container = deps.containers().add(intent(sandbox, config, image, logFile), sandbox);
+        Rollback rollback = new Rollback("container " + container.id());
+        try {
+            OciSpec spec = prepare(container, image, namespaces, rollback);
+            launch(container, spec, logFile, rollback);
+        } catch (Exception | Error e) {
+            giveUp(container, rollback, e);
+            throw e;
+        }
+        deps.containers().publish(ContainerEventType.CONTAINER_CREATED_EVENT, container,
+                container.record().times().created());
+        return container;
+    }
+
+    private ContainerRecord intent(Sandbox sandbox, ContainerConfig config, Image image,
+            Optional<Path> logFile) {
+        String id = Ids.next();
+        String parent = sandbox.record().config().getLinux().getCgroupParent();
+        Cgroups.PodCgroup pod = deps.cgroups().pod(parent, sandbox.id());
+        return new ContainerRecord(id, sandbox.id(), ContainerPhase.CREATING, config,
+                config.getLinux().getResources(), imageRef(image, config), sandbox.record().runtime(),
+                pod.containerPath(id), logFile.map(Path::toString).orElse(""),
+                LinuxContainerUser.getDefaultInstance(),
+                StopSignals.effective(config.getStopSignal(), image.config().stopSignal()),
+                ContainerRecord.Processes.NONE,
+                new ContainerRecord.Times(Times.nanos(deps.clock().instant()), 0, 0),
+                ContainerRecord.End.NOT_YET);
+    }
+
+    private static ContainerRecord.ImageRef imageRef(Image image, ContainerConfig config) {
+        String digest = image.repoDigests().isEmpty() ? image.id() : image.repoDigests().getFirst();
+        String name = image.repoTags().isEmpty() ? config.getImage().getImage() : image.repoTags().getFirst();
+        return new ContainerRecord.ImageRef(image.id(), digest, name);
+    }
+
+    /** The root filesystem and the bundle; gives the spec. */
+    private OciSpec prepare(Container container, Image image, Map<String, Path> namespaces, Rollback rollback)
+            throws Exception {
+        String id = container.id();
+        ContainerRecord record = container.record();
+        rollback.add("delete the root filesystem and bundle", () -> parts.deleteFiles(id));
+        Files.createDirectories(deps.layout().shim(id));
+        Files.createDirectories(deps.layout().bundle(id));
+        deps.snapshots().prepare(id, image.id());
+        Path rootfs = deps.layout().rootfs(id);
+        // Writable even where the container's root is read-only: the OCI runtime must make mount points in it.
+        deps.snapshots().mount(id, rootfs, false);
+        Sandbox sandbox = container.sandbox();
+        OciRuntime runtime = deps.handlers().runtime(record.runtime());
+        refuseImageVolumes(record.config());
+        OciSpec spec = SpecBuilder.build(new SpecInput(id, sandbox.id(), record.config(),
+                sandbox.record().config(), image, rootfs, namespaces, sandbox.record().files(),
+                record.cgroupsPath(), runtime.ociVersion(), runtime.features(), deps.host(),
+                deps.config().seccomp().defaultProfile(), deps.config().limits().pidsLimit(), Map.of()));
+        spec.warnings().forEach(warning -> log.atWarn().addKeyValue("container", id).log(warning));
+        Files.write(deps.layout().spec(id), spec.bytes());
+        return spec;
+    }
+
+    private static void refuseImageVolumes(ContainerConfig config) throws LifecycleException {
+        for (Mount mount : config.getMountsList()) {
+            if (!mount.getImage().getImage().isEmpty()) {
+                throw new LifecycleException(LifecycleException.Kind.INVALID,
+                        "config.mounts: the image volume at "
+                                + mount.getContainerPath() + " is not supported by this version of Berth");
+            }
+        }
+    }
+
+    private void launch(Container container, OciSpec spec, Optional<Path> logFile, Rollback rollback)
+            throws Exception {
+        ContainerRecord record = container.record();
+        ContainerConfig config = record.config();
+        if (logFile.isPresent()) {
+            Files.createDirectories(logFile.get().getParent());
+        }
+        OciRuntime runtime = deps.handlers().runtime(record.runtime());
+        rollback.add("delete the OCI runtime's state", () -> parts.deleteRuntimeState(record));
+        Shim shim = deps.shims().create(new ShimSpec(deps.layout().shim(record.id()), record.id(),
+                deps.layout().bundle(record.id()), runtime.command(), List.of(), logFile.orElse(null),
+                config.getTty(), config.getStdin(), config.getStdinOnce()), deps.config().timeouts().oci());
+        rollback.add("end the shim", () -> {
+            shim.destroy();
+            shim.close();
+        });
+        deps.containers().update(container, current -> current.created(spec.user(),
+                new ContainerRecord.Processes(shim.containerPid(), shim.shimPid())));
+        end.watch(container, shim);
+        log.atInfo().addKeyValue("container", record.id()).addKeyValue("sandbox", record.sandboxId())
+                .addKeyValue("name", config.getMetadata().getName()).log("container is created");
+    }
+
+    /** Undoes everything; what cannot be undone stays listed as an ended container, for its owner to remove. */
+    private void giveUp(Container container, Rollback rollback, Throwable failure) {
+        boolean clean = rollback.run(failure);
+        try {
+            if (clean) {
+                deps.containers().forget(container);
+            } else {
+                deps.containers().update(container, record -> record.exited(
+                        Times.nanos(deps.clock().instant()),
+                        new ContainerRecord.End(ContainerEnd.UNKNOWN_EXIT, "CreateError",
+                                String.valueOf(failure.getMessage()))));
+                container.markEnded();
+                container.markReleased(false);
+            }
+        } catch (StateException e) {
+            failure.addSuppressed(e);
+            log.atError().addKeyValue("container", container.id()).setCause(e)
+                    .log("could not record that a container was given up");
+        }
+    }
+}

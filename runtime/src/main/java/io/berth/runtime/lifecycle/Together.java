@@ -1,0 +1,60 @@
+package io.berth.runtime.lifecycle;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import org.jspecify.annotations.Nullable;
+
+/** Runs steps that do not need each other at the same time, each on a virtual thread, the last one on the caller's. */
+public final class Together {
+    private Together() {}
+
+    /** A step without a result. */
+    public interface Step {
+        void run() throws Exception;
+    }
+
+    /**
+     * Runs all steps and returns when every one has ended, so that nothing runs on behind a rollback.
+     *
+     * @throws Exception the first failure, in the order of {@code steps}; further ones are suppressed in it
+     */
+    public static void run(List<? extends Step> steps) throws Exception {
+        List<FutureTask<@Nullable Void>> tasks = new ArrayList<>();
+        for (Step step : steps) {
+            tasks.add(new FutureTask<>(asCallable(step)));
+        }
+        for (FutureTask<@Nullable Void> task : tasks.subList(0, Math.max(0, tasks.size() - 1))) {
+            Thread.startVirtualThread(task);
+        }
+        if (!tasks.isEmpty()) {
+            tasks.getLast().run();
+        }
+        @Nullable
+        Exception failure = null;
+        for (FutureTask<@Nullable Void> task : tasks) {
+            try {
+                task.get();
+            } catch (ExecutionException e) {
+                Exception cause = e.getCause() instanceof Exception exception ? exception : e;
+                if (failure == null) {
+                    failure = cause;
+                } else {
+                    failure.addSuppressed(cause);
+                }
+            }
+        }
+        if (failure != null) {
+            throw failure;
+        }
+    }
+
+    private static Callable<@Nullable Void> asCallable(Step step) {
+        return () -> {
+            step.run();
+            return null;
+        };
+    }
+}
