@@ -7,6 +7,7 @@ import org.jspecify.annotations.Nullable;
 final class FileCalls {
     static final long SYS_MKNODAT = Machine.ARM64 ? 33 : 259;
     static final long SYS_OPENAT2 = 437;
+    static final long SYS_GETDENTS64 = Machine.ARM64 ? 61 : 217;
 
     static {
         Native.register(FileCalls.class, "c");
@@ -19,6 +20,9 @@ final class FileCalls {
 
     /** {@code mknodat(2)}, which glibc before 2.33 does not export: (SYS_MKNODAT, dir, path, mode, device). */
     static native long syscall(long number, long dir, byte[] path, long mode, long device);
+
+    /** {@code getdents64(2)}: (SYS_GETDENTS64, fd, buffer, size). */
+    static native long syscall(long number, long fd, byte[] buffer, long size);
 
     static native int openat(int dir, byte[] path, int flags, int mode);
 

@@ -41,6 +41,11 @@ public final class RawPath {
         return terminated.length - 1;
     }
 
+    /** A copy of the bytes. */
+    public byte[] toBytes() {
+        return Arrays.copyOf(terminated, terminated.length - 1);
+    }
+
     byte[] terminated() {
         return terminated;
     }

@@ -1,0 +1,145 @@
+package io.berth.imagestore.unpack;
+
+import io.berth.imagestore.ImageException;
+import io.berth.imagestore.ImageException.Kind;
+import io.berth.imagestore.registry.Descriptor;
+import io.berth.linux.Fd;
+import io.berth.linux.LinuxException;
+import io.berth.linux.OpenFlags;
+import io.berth.linux.Openat;
+import io.berth.linux.RawPath;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Unpacks one layer in one pass with two threads: one reads the blob, hashes and decompresses it, the caller's hashes the
+ * tar and writes files. It takes about 3 MiB of memory (with zstd the archive's window more), however large the layer is.
+ */
+public final class LayerUnpacker {
+    private final UnpackLimits limits;
+
+    public LayerUnpacker(UnpackLimits limits) {
+        this.limits = limits;
+    }
+
+    /**
+     * Unpacks {@code blob} into {@code directory}, an existing empty one. Nothing is synced; where it fails, what was written
+     * stays for the caller to delete. An interrupt of the calling thread stops it.
+     *
+     * @param blob is closed
+     * @param descriptor what the blob must be; its size and digest are verified
+     * @throws ImageException CORRUPT (naming the entry), NO_SPACE, CANCELLED, or what the blob's stream throws
+     */
+    public UnpackedLayer unpack(InputStream blob, Descriptor descriptor, Path directory)
+            throws ImageException {
+        String digest = descriptor.digest();
+        BlobInput input = new BlobInput(blob, descriptor);
+        Blocks blocks = new Blocks();
+        Thread reader = Thread.ofPlatform().daemon().name("unpack-" + shortened(digest))
+                .unstarted(() -> send(input, blocks));
+        MessageDigest hash = sha256();
+        TarInput tarInput = new TarInput(blocks, hash, limits.maxBytes());
+        TarReader tar = new TarReader(tarInput);
+        reader.start();
+        TarEntry current = null;
+        try (Fd root = Openat.open(RawPath.of(directory), OpenFlags.O_RDONLY | OpenFlags.O_DIRECTORY);
+                LayerWriter writer = new LayerWriter(tar, root)) {
+            Openat.chmod(root, RawPath.of("."), 0755);
+            while (true) {
+                current = null;
+                current = tar.next();
+                if (current == null) {
+                    break;
+                }
+                if (tar.entries() > limits.maxEntries()) {
+                    throw new ImageException(Kind.CORRUPT,
+                            "it has more than " + limits.maxEntries() + " entries, the limit for a layer");
+                }
+                writer.write(current);
+            }
+            writer.finish();
+            return new UnpackedLayer(digest, "sha256:" + HexFormat.of().formatHex(hash.digest()),
+                    tarInput.received(),
+                    writer.diskBytes(), writer.inodes(),
+                    new ArrayList<>(
+                            writer.directories().implied().stream().map(TarPath::text).sorted().toList()),
+                    writer.directories().isRootOpaque());
+        } catch (IOException e) {
+            throw failure(digest, current, e);
+        } finally {
+            stop(reader, blob);
+        }
+    }
+
+    private static void send(BlobInput input, Blocks blocks) {
+        try (InputStream tar = Decompression.open(input)) {
+            blocks.send(tar);
+            input.verify();
+            blocks.end(null);
+        } catch (IOException | InterruptedException | RuntimeException | Error e) {
+            blocks.end(e);
+        }
+    }
+
+    /** Ends the reader before the caller frees what it reads from. */
+    private static void stop(Thread reader, InputStream blob) {
+        reader.interrupt();
+        try {
+            blob.close();
+        } catch (IOException e) {
+            // What was needed of it has come, or the error that matters is already on its way.
+        }
+        boolean interrupted = false;
+        while (reader.isAlive()) {
+            try {
+                reader.join();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private static ImageException failure(String digest, @Nullable TarEntry entry, IOException e) {
+        String where = "layer " + digest + (entry == null ? "" : ", entry " + entry.path()) + ": ";
+        return switch (e) {
+            case ImageException image when String.valueOf(image.getMessage()).contains(digest) -> image;
+            case ImageException image -> new ImageException(image.kind(), where + image.getMessage(), image);
+            case LinuxException linux -> ofCall(where, linux);
+            default -> new ImageException(Kind.INTERNAL, where + e.getMessage(), e);
+        };
+    }
+
+    private static ImageException ofCall(String where, LinuxException e) {
+        return switch (e.errno()) {
+            case ENOSPC, EDQUOT ->
+                new ImageException(Kind.NO_SPACE, where + "the file system of the image store is full ("
+                        + e.getMessage() + "); free some space or inodes, or enlarge it", e);
+            case ENAMETOOLONG, ELOOP, ENOTDIR, EEXIST, EISDIR, EINVAL, ENOENT, EFBIG, ERANGE, E2BIG,
+                    ENOTEMPTY ->
+                new ImageException(Kind.CORRUPT,
+                        where + "the archive asks for what cannot be (" + e.getMessage() + ")", e);
+            default -> new ImageException(Kind.INTERNAL, where + e.getMessage(), e);
+        };
+    }
+
+    private static String shortened(String digest) {
+        return digest.substring(digest.indexOf(':') + 1, digest.indexOf(':') + 13);
+    }
+
+    private static MessageDigest sha256() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new AssertionError("every JDK has SHA-256", e);
+        }
+    }
+}

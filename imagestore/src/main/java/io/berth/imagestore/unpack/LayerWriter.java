@@ -1,0 +1,336 @@
+package io.berth.imagestore.unpack;
+
+import io.berth.imagestore.ImageException;
+import io.berth.imagestore.unpack.TarEntry.Sparse;
+import io.berth.imagestore.unpack.TarEntry.Sparse.Extent;
+import io.berth.linux.Errno;
+import io.berth.linux.Fd;
+import io.berth.linux.FileIo;
+import io.berth.linux.LinuxException;
+import io.berth.linux.OpenFlags;
+import io.berth.linux.Openat;
+import io.berth.linux.RawPath;
+import io.berth.linux.Stat;
+import io.berth.linux.Xattr;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Objects;
+
+/**
+ * Writes the entries of a layer into its directory, whiteouts (OCI image-spec, "Layer Filesystem Changeset") in the form
+ * that overlayfs reads. As the last of two entries with one path wins in a layer, so does it here.
+ */
+final class LayerWriter implements AutoCloseable {
+    private static final String WHITEOUT = ".wh.";
+    private static final String WHITEOUT_META = ".wh..wh.";
+    private static final String WHITEOUT_OPAQUE = ".wh..wh..opq";
+    private static final int STAGE_BYTES = 256 << 10;
+    private static final long BLOCK_BYTES = 4096;
+    /** What is larger starts on its way to disk while the rest is unpacked, so that the last sync finds little. */
+    private static final long WRITEBACK_BYTES = 8 << 20;
+    private static final int NEW_FILE = OpenFlags.O_WRONLY | OpenFlags.O_CREAT | OpenFlags.O_EXCL
+            | OpenFlags.O_NOFOLLOW;
+    private static final int UMASK = umask();
+
+    private final TarReader tar;
+    private final Directories directories;
+    private final ByteBuffer stage = ByteBuffer.allocateDirect(STAGE_BYTES);
+    private final long stageAddress = FileIo.address(stage);
+    private long files;
+    private long bytes;
+
+    /** @param root the layer's empty directory, which the caller closes */
+    LayerWriter(TarReader tar, Fd root) {
+        this.tar = tar;
+        this.directories = new Directories(root);
+    }
+
+    /** Writes {@code entry}, whose content the archive has next. */
+    void write(TarEntry entry) throws IOException {
+        String name = entry.path().name();
+        if (name.startsWith(WHITEOUT)) {
+            whiteout(entry.path(), name);
+            return;
+        }
+        switch (entry.type()) {
+            case DIRECTORY -> directory(entry);
+            case FILE -> file(entry);
+            case SYMBOLIC_LINK -> symbolicLink(entry);
+            case HARD_LINK -> hardLink(entry);
+            case CHARACTER_DEVICE -> node(entry, Openat.S_IFCHR);
+            case BLOCK_DEVICE -> node(entry, Openat.S_IFBLK);
+            case FIFO -> node(entry, Openat.S_IFIFO);
+        }
+    }
+
+    /** Gives the directories their attributes. */
+    void finish() throws LinuxException {
+        directories.finish();
+    }
+
+    /** What the files take on disk, rounded up to blocks as the file system does. */
+    long diskBytes() {
+        return bytes + directories.made() * BLOCK_BYTES;
+    }
+
+    long inodes() {
+        return files + directories.made();
+    }
+
+    Directories directories() {
+        return directories;
+    }
+
+    @Override
+    public void close() {
+        directories.close();
+    }
+
+    private void whiteout(TarPath path, String name) throws IOException {
+        TarPath parent = path.parent();
+        if (name.equals(WHITEOUT_OPAQUE)) {
+            directories.makeOpaque(parent);
+            return;
+        }
+        if (name.startsWith(WHITEOUT_META)) {
+            // Bookkeeping of aufs, which wrote the first layers that there were.
+            return;
+        }
+        String hidden = name.substring(WHITEOUT.length());
+        if (hidden.isEmpty() || hidden.equals(".") || hidden.equals("..")) {
+            throw corrupt("it is a whiteout of nothing that could be hidden");
+        }
+        TarPath target = parent.resolve(hidden);
+        Fd directory = directories.open(parent);
+        try {
+            Openat.mknod(directory, TarPath.raw(hidden), Openat.S_IFCHR, 0);
+            files++;
+            directories.addWhiteout(target);
+        } catch (LinuxException e) {
+            if (e.errno() != Errno.EEXIST) {
+                throw e;
+            }
+            // A whiteout hides what lower layers have, never what this one has; only a directory would let it shine through.
+            Stat stat = Openat.stat(directory, TarPath.raw(hidden));
+            if (stat != null && stat.isDirectory()) {
+                directories.makeOpaque(target);
+            }
+        }
+    }
+
+    private void directory(TarEntry entry) throws LinuxException {
+        TarPath path = entry.path();
+        if (!path.isRoot()) {
+            Fd parent = directories.open(path.parent());
+            RawPath name = TarPath.raw(path.name());
+            try {
+                directories.make(parent, path);
+            } catch (LinuxException e) {
+                Stat stat = e.errno() == Errno.EEXIST ? Openat.stat(parent, name) : null;
+                if (stat == null) {
+                    throw e;
+                }
+                if (!stat.isDirectory()) {
+                    remove(path);
+                    directories.make(directories.open(path.parent()), path);
+                    directories.makeOpaque(path);
+                }
+            }
+        }
+        directories.describe(entry);
+    }
+
+    private void file(TarEntry entry) throws IOException {
+        try (Fd file = create(entry)) {
+            files++;
+            Sparse sparse = entry.sparse();
+            if (sparse == null) {
+                content(entry, file);
+            } else {
+                sparseContent(entry, sparse, file);
+            }
+            // Ownership first: changing it clears set-user-ID bits and capabilities.
+            if (entry.uid() != 0 || entry.gid() != 0) {
+                FileIo.chown(file, entry.uid(), entry.gid(), entry.path());
+            }
+            if ((entry.mode() & (07000 | UMASK)) != 0) {
+                FileIo.chmod(file, entry.mode(), entry.path());
+            }
+            for (Map.Entry<String, byte[]> xattr : entry.xattrs().entrySet()) {
+                Attributes.set(xattr.getKey(), entry.path(),
+                        () -> Xattr.set(file, xattr.getKey(), xattr.getValue()));
+            }
+            FileIo.setTimes(file, entry.times(), entry.path());
+        }
+    }
+
+    private Fd create(TarEntry entry) throws LinuxException {
+        TarPath path = entry.path();
+        RawPath name = TarPath.raw(path.name());
+        try {
+            return Openat.open(directories.open(path.parent()), name, NEW_FILE, entry.mode() & 0777);
+        } catch (LinuxException e) {
+            if (e.errno() != Errno.EEXIST) {
+                throw e;
+            }
+            remove(path);
+            return Openat.open(directories.open(path.parent()), name, NEW_FILE, entry.mode() & 0777);
+        }
+    }
+
+    private void content(TarEntry entry, Fd file) throws IOException {
+        long offset = 0;
+        for (int count; (count = stage(entry, STAGE_BYTES)) > 0; offset += count) {
+            FileIo.write(file, stageAddress, count, entry.path());
+            if (offset / WRITEBACK_BYTES != (offset + count) / WRITEBACK_BYTES) {
+                FileIo.startWriteback(file, 0, 0);
+            }
+        }
+        bytes += blocks(offset);
+    }
+
+    private void sparseContent(TarEntry entry, Sparse sparse, Fd file) throws IOException {
+        for (Extent extent : sparse.extents()) {
+            long done = 0;
+            while (done < extent.length()) {
+                int count = stage(entry, extent.length() - done);
+                FileIo.pwrite(file, stageAddress, count, extent.offset() + done, entry.path());
+                done += count;
+            }
+            bytes += blocks(extent.length());
+        }
+        FileIo.truncate(file, sparse.fileSize(), entry.path());
+    }
+
+    /** Copies content to where a system call can read it. */
+    private int stage(TarEntry entry, long max) throws ImageException {
+        int count = tar.content(entry, Math.min(max, STAGE_BYTES));
+        if (count > 0) {
+            stage.put(0, tar.array(), tar.position(), count);
+            tar.advance(count);
+        }
+        return count;
+    }
+
+    private void symbolicLink(TarEntry entry) throws LinuxException {
+        RawPath target = Objects.requireNonNull(entry.link());
+        replacing(entry.path(), (parent, name) -> Openat.symlink(target, parent, name));
+        files++;
+        describe(entry);
+    }
+
+    private void node(TarEntry entry, int type) throws IOException {
+        long device;
+        try {
+            device = Openat.device(entry.deviceMajor(), entry.deviceMinor());
+        } catch (IllegalArgumentException e) {
+            throw new ImageException(ImageException.Kind.CORRUPT, "its device number is "
+                    + entry.deviceMajor() + ":" + entry.deviceMinor() + ", which no kernel has", e);
+        }
+        replacing(entry.path(), (parent, name) -> Openat.mknod(parent, name, type | entry.mode(), device));
+        files++;
+        describe(entry);
+    }
+
+    private void hardLink(TarEntry entry) throws IOException {
+        TarPath target;
+        try {
+            target = TarPath.of(Objects.requireNonNull(entry.link()).toBytes());
+        } catch (IllegalArgumentException e) {
+            throw new ImageException(ImageException.Kind.CORRUPT,
+                    "it is a hard link to a path that is not allowed: "
+                            + e.getMessage(),
+                    e);
+        }
+        if (target.equals(entry.path())) {
+            throw corrupt("it is a hard link to itself");
+        }
+        if (entry.path().isRoot() || target.isBelow(entry.path())) {
+            throw corrupt("it is a hard link to what it would replace, " + target);
+        }
+        try {
+            replacing(entry.path(), (parent, name) -> {
+                try (Fd source = directories.reopen(target.parent())) {
+                    Openat.link(source, TarPath.raw(target.name()), parent, name);
+                }
+            });
+        } catch (LinuxException e) {
+            throw switch (e.errno()) {
+                case ENOENT, ENOTDIR -> new ImageException(ImageException.Kind.CORRUPT,
+                        "it is a hard link to " + target + ", which is not before it in this layer", e);
+                case EPERM -> new ImageException(ImageException.Kind.CORRUPT,
+                        "it is a hard link to " + target + ", which is a directory", e);
+                default -> e;
+            };
+        }
+    }
+
+    /** Something that makes a name in a directory. */
+    @FunctionalInterface
+    private interface Maker {
+        void make(Fd parent, RawPath name) throws LinuxException;
+    }
+
+    private void replacing(TarPath path, Maker maker) throws LinuxException {
+        RawPath name = TarPath.raw(path.name());
+        try {
+            maker.make(directories.open(path.parent()), name);
+        } catch (LinuxException e) {
+            if (e.errno() != Errno.EEXIST) {
+                throw e;
+            }
+            remove(path);
+            maker.make(directories.open(path.parent()), name);
+        }
+    }
+
+    private void remove(TarPath path) throws LinuxException {
+        Stat removed = directories.remove(path);
+        if (!removed.isDirectory()) {
+            files--;
+            bytes -= removed.links() == 1 ? removed.blocks() * 512 : 0;
+        }
+    }
+
+    /** Owner, mode, attributes and times of what is neither file nor directory. */
+    private void describe(TarEntry entry) throws LinuxException {
+        Fd parent = directories.open(entry.path().parent());
+        RawPath name = TarPath.raw(entry.path().name());
+        if (entry.uid() != 0 || entry.gid() != 0) {
+            Openat.chown(parent, name, entry.uid(), entry.gid());
+        }
+        if (entry.type() != TarEntry.Type.SYMBOLIC_LINK) {
+            Openat.chmod(parent, name, entry.mode());
+        }
+        for (Map.Entry<String, byte[]> xattr : entry.xattrs().entrySet()) {
+            Attributes.set(xattr.getKey(), entry.path(),
+                    () -> Xattr.set(parent, name, xattr.getKey(), xattr.getValue()));
+        }
+        Openat.setTimes(parent, name, entry.times());
+    }
+
+    private static long blocks(long length) {
+        return (length + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
+    }
+
+    private static ImageException corrupt(String what) {
+        return new ImageException(ImageException.Kind.CORRUPT, what);
+    }
+
+    /** The bits that this process' files lose when they are made. It is set once, before Java starts. */
+    private static int umask() {
+        try {
+            return Files.readAllLines(Path.of("/proc/self/status"), StandardCharsets.ISO_8859_1).stream()
+                    .filter(line -> line.startsWith("Umask:"))
+                    .mapToInt(line -> Integer.parseInt(line.substring("Umask:".length()).strip(), 8))
+                    .findFirst().orElse(0777);
+        } catch (IOException e) {
+            // Then every file's mode is set by a call of its own.
+            return 0777;
+        }
+    }
+}

@@ -1,0 +1,200 @@
+package io.berth.linux;
+
+import com.sun.jna.Native;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashSet;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * Directories with all that is below them, whatever bytes are in the names and however deep they go. Symbolic links are
+ * never followed.
+ */
+public final class FileTree {
+    private static final int LISTING_BYTES = 32 << 10;
+    private static final int DT_DIR = 4;
+    private static final int DT_UNKNOWN = 0;
+    /** Directories open at one time; what is deeper is first moved up. */
+    private static final int MAX_DEPTH = 128;
+    private static final int MAX_MEASURED_DEPTH = 4096;
+    private static final int OPEN_DIRECTORY = OpenFlags.O_RDONLY | OpenFlags.O_DIRECTORY
+            | OpenFlags.O_NOFOLLOW;
+
+    /** A name in a directory; {@code directory} is its type as the listing has it. */
+    public record Entry(RawPath name, boolean directory) {}
+
+    /** Disk use: bytes in whole blocks, and files of any type; what has many names counts once. */
+    public record Size(long bytes, long inodes) {}
+
+    private FileTree() {}
+
+    /** What is in {@code directory}, which must be open for reading; no {@code .} and {@code ..}. */
+    public static List<Entry> list(Fd directory) throws LinuxException {
+        List<Entry> entries = new ArrayList<>();
+        byte[] listing = new byte[LISTING_BYTES];
+        ByteBuffer numbers = ByteBuffer.wrap(listing).order(ByteOrder.nativeOrder());
+        while (true) {
+            long length = FileCalls.syscall(FileCalls.SYS_GETDENTS64, directory.number(), listing,
+                    listing.length);
+            if (length < 0) {
+                throw new LinuxException("getdents64", null, Native.getLastError());
+            }
+            if (length == 0) {
+                return entries;
+            }
+            // struct linux_dirent64: inode 8, offset 8, record length 2, type 1, name.
+            for (int at = 0; at < length; at += Short.toUnsignedInt(numbers.getShort(at + 16))) {
+                add(entries, directory, listing, at + 19, listing[at + 18]);
+            }
+        }
+    }
+
+    /**
+     * Deletes {@code name} in {@code parent}, with all below it where it is a directory. Absent is success.
+     *
+     * @return how many names were deleted
+     */
+    public static long delete(Fd parent, RawPath name) throws LinuxException {
+        Stat stat = Openat.stat(parent, name);
+        if (stat == null) {
+            return 0;
+        }
+        if (!stat.isDirectory()) {
+            Openat.unlink(parent, name);
+            return 1;
+        }
+        long deleted = 0;
+        // A round empties the directory; only a tree deeper than MAX_DEPTH needs more than one.
+        for (long round = 1; round > 0; deleted += round) {
+            try (Fd top = Openat.open(parent, name, OPEN_DIRECTORY, 0)) {
+                round = empty(top, top, 1);
+            }
+        }
+        Openat.rmdir(parent, name);
+        return deleted + 1;
+    }
+
+    /**
+     * Disk use of {@code path} and all below it on its file system, to a depth of {@value #MAX_MEASURED_DEPTH}. Files that
+     * vanish meanwhile are left out.
+     */
+    public static Size measure(RawPath path) throws LinuxException {
+        Deque<Level> levels = new ArrayDeque<>();
+        try {
+            levels.push(Level.of(Openat.open(path, OPEN_DIRECTORY)));
+            Stat top = Openat.stat(levels.element().directory);
+            Measure measure = new Measure(top);
+            while (!levels.isEmpty()) {
+                Level level = levels.element();
+                if (!level.entries.hasNext()) {
+                    levels.pop().directory.close();
+                    continue;
+                }
+                RawPath name = level.entries.next().name();
+                Stat stat = Openat.stat(level.directory, name);
+                if (stat != null && measure.count(stat) && stat.isDirectory()
+                        && levels.size() < MAX_MEASURED_DEPTH
+                        && stat.device() == top.device()) {
+                    descend(levels, level.directory, name);
+                }
+            }
+            return new Size(measure.bytes, measure.inodes);
+        } finally {
+            levels.forEach(level -> level.directory.close());
+        }
+    }
+
+    /** An open directory and what of it is still to be looked at. */
+    private record Level(Fd directory, Iterator<Entry> entries) {
+        static Level of(Fd directory) throws LinuxException {
+            return new Level(directory, list(directory).iterator());
+        }
+    }
+
+    private static final class Measure {
+        private final Set<Long> linked = new HashSet<>();
+        private long bytes;
+        private long inodes;
+
+        Measure(Stat top) {
+            count(top);
+        }
+
+        /** Whether it was not counted before under another name. */
+        boolean count(Stat stat) {
+            if (stat.links() > 1 && !stat.isDirectory() && !linked.add(stat.inode())) {
+                return false;
+            }
+            bytes += stat.blocks() * 512;
+            inodes++;
+            return true;
+        }
+    }
+
+    private static void descend(Deque<Level> levels, Fd directory, RawPath name) throws LinuxException {
+        try {
+            levels.push(Level.of(Openat.open(directory, name, OPEN_DIRECTORY, 0)));
+        } catch (LinuxException e) {
+            if (e.errno() != Errno.ENOENT && e.errno() != Errno.ENOTDIR && e.errno() != Errno.ELOOP) {
+                throw e;
+            }
+        }
+    }
+
+    private static long empty(Fd top, Fd directory, int depth) throws LinuxException {
+        long deleted = 0;
+        for (Entry entry : list(directory)) {
+            if (!entry.directory()) {
+                Openat.unlink(directory, entry.name());
+            } else if (depth == MAX_DEPTH) {
+                moveUp(top, directory, entry.name());
+                continue;
+            } else {
+                try (Fd child = Openat.open(directory, entry.name(), OPEN_DIRECTORY, 0)) {
+                    deleted += empty(top, child, depth + 1);
+                }
+                Openat.rmdir(directory, entry.name());
+            }
+            deleted++;
+        }
+        return deleted;
+    }
+
+    private static void moveUp(Fd top, Fd directory, RawPath name) throws LinuxException {
+        for (int i = 0;; i++) {
+            try {
+                Openat.rename(directory, name, top, RawPath.of(".deep-" + i), Openat.RENAME_NOREPLACE);
+                return;
+            } catch (LinuxException e) {
+                if (e.errno() != Errno.EEXIST) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    private static void add(List<Entry> entries, Fd directory, byte[] listing, int start, int type)
+            throws LinuxException {
+        int end = start;
+        while (listing[end] != 0) {
+            end++;
+        }
+        boolean dots = listing[start] == '.'
+                && (end == start + 1 || (end == start + 2 && listing[start + 1] == '.'));
+        if (dots) {
+            return;
+        }
+        RawPath name = RawPath.of(listing, start, end - start);
+        boolean isDirectory = type == DT_DIR;
+        if (type == DT_UNKNOWN) {
+            Stat stat = Openat.stat(directory, name);
+            isDirectory = stat != null && stat.isDirectory();
+        }
+        entries.add(new Entry(name, isDirectory));
+    }
+}
