@@ -46,11 +46,9 @@ final class Gunzip extends InputStream {
                 return -1;
             }
             int count = inflate(output, offset, length);
+            crc.update(output, offset, count);
             if (inflater.finished()) {
-                crc.update(output, offset, count);
                 endMember();
-            } else {
-                crc.update(output, offset, count);
             }
             if (count > 0) {
                 return count;
@@ -65,17 +63,17 @@ final class Gunzip extends InputStream {
 
     private int inflate(byte[] output, int offset, int length) throws IOException {
         try {
-            int count = 0;
-            while (count == 0 && !inflater.finished()) {
-                if (inflater.needsInput()) {
-                    need();
-                    inflater.setInput(buffer, position, limit - position);
-                    position = limit;
-                }
+            int count;
+            // Only an inflater that gives nothing wants input: it may hold output although it has consumed all of it.
+            while ((count = inflater.inflate(output, offset, length)) == 0 && !inflater.finished()) {
                 if (inflater.needsDictionary()) {
                     throw new ZipException("gzip data wants a preset dictionary");
                 }
-                count = inflater.inflate(output, offset, length);
+                if (position == limit) {
+                    need();
+                }
+                inflater.setInput(buffer, position, limit - position);
+                position = limit;
             }
             return count;
         } catch (DataFormatException e) {
