@@ -29,10 +29,8 @@ final class RequestedMounts {
         Path destination = destination(mount);
         boolean image = mount.hasImage();
         Path source = image ? imageSource(mount) : hostSource(mount);
-        List<String> options = new ArrayList<>();
-        options.add("rbind");
-        options.add(propagation(mount, source));
-        options.add(access(mount, image));
+        String access = access(mount, image);
+        List<String> options = new ArrayList<>(List.of("rbind", propagation(mount, source), access));
         for (String option : mount.getMountOptionsList()) {
             if (!FLAGS.contains(option)) {
                 throw invalid(mount, "mount_options", "\"" + option
