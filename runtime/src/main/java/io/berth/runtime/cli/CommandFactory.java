@@ -19,6 +19,9 @@ record CommandFactory(Map<String, String> environment, Installation installation
         if (type == VersionCommand.class) {
             return type.cast(new VersionCommand(installation));
         }
+        if (type == CheckCommand.class) {
+            return type.cast(new CheckCommand(environment, installation));
+        }
         return CommandLine.defaultFactory().create(type);
     }
 }
