@@ -117,7 +117,7 @@ public final class Namespaces {
     }
 
     private static <T> T onOwnThread(Collection<NamespaceType> types, Callable<T> body) throws IOException {
-        FutureTask<T> task = new FutureTask<>(() -> {
+        return onPlatformThread("namespace", () -> {
             Map<NamespaceType, Fd> home = new LinkedHashMap<>();
             try {
                 for (NamespaceType type : types) {
@@ -128,7 +128,12 @@ public final class Namespaces {
                 goHome(home);
             }
         });
-        Thread.ofPlatform().name("namespace").daemon().start(task);
+    }
+
+    /** Runs {@code body} on a thread of its own that no virtual thread shares, and waits for it, interrupted or not. */
+    static <T> T onPlatformThread(String name, Callable<T> body) throws IOException {
+        FutureTask<T> task = new FutureTask<>(body);
+        Thread.ofPlatform().name(name).daemon().start(task);
         return result(task);
     }
 

@@ -98,6 +98,11 @@ public final class PidFd implements AutoCloseable {
         }
     }
 
+    /** The descriptor, for a poll together with others. */
+    int fd() {
+        return fd.number();
+    }
+
     @Override
     public void close() {
         fd.close();

@@ -15,9 +15,6 @@ public interface OciRuntime {
     /** The {@code ociVersion} that this runtime accepts, found once by {@code features} or {@code --version}. */
     String ociVersion();
 
-    /** What it can do on this kernel, found once. */
-    HandlerFeatures features();
-
     /** {@code --version}'s first line. */
     String version();
 
