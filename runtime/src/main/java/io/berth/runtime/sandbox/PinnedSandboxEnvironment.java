@@ -55,6 +55,9 @@ public final class PinnedSandboxEnvironment implements SandboxEnvironment {
         NamespacePlan plan = NamespacePlan.of(config);
         List<Sysctl> sysctls = Sysctl.parse(config.getLinux().getSysctlsMap(), plan);
         PodFiles files = PodFiles.of(config, plan.has(NamespaceType.NETWORK), etc);
+        Files.createDirectories(directory);
+        // Outside of what is undone: where another has made it, a second create must not take it down.
+        Files.createDirectory(directory.resolve(NAMESPACES));
         try {
             return make(directory, plan, files, sysctls);
         } catch (IOException e) {
@@ -108,7 +111,6 @@ public final class PinnedSandboxEnvironment implements SandboxEnvironment {
 
     private Made make(Path directory, NamespacePlan plan, PodFiles files, List<Sysctl> sysctls)
             throws IOException, LifecycleException {
-        Files.createDirectories(directory.resolve(NAMESPACES));
         Map<String, Path> made = new HashMap<>();
         made.put("hostname", write(directory.resolve("hostname"), files.hostname() + "\n"));
         made.put("hosts", write(directory.resolve("hosts"), files.hosts()));

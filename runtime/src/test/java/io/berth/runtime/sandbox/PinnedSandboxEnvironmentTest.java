@@ -19,6 +19,7 @@ import io.berth.linux.Namespaces;
 import io.berth.runtime.lifecycle.LifecycleException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -196,6 +197,16 @@ class PinnedSandboxEnvironmentTest {
                 .create("s1", directory, withUsers(200_000, 1)))
                 .hasMessageContaining("install the package util-linux");
         assertThat(directory).doesNotExist();
+    }
+
+    @Test
+    void aSecondCreateFailsAndLeavesTheFirstAsItIs() throws Exception {
+        environment.create("s1", directory, pod("p").build());
+
+        assertThatThrownBy(() -> environment.create("s1", directory, pod("p").build()))
+                .isInstanceOf(FileAlreadyExistsException.class);
+
+        assertThat(environment.intact(directory, pod("p").build())).isTrue();
     }
 
     @Test
