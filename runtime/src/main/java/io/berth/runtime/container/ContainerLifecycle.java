@@ -3,9 +3,12 @@ package io.berth.runtime.container;
 import io.berth.cri.v1.CreateContainerRequest;
 import io.berth.cri.v1.ExecSyncResponse;
 import io.berth.cri.v1.LinuxContainerResources;
+import io.berth.runtime.lifecycle.LifecycleException;
 import io.berth.runtime.lifecycle.Together;
 import io.berth.runtime.sandbox.PodContainers;
+import io.berth.runtime.shim.ExecSession;
 import io.berth.runtime.state.ContainerRecord;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.HashSet;
 import java.util.List;
@@ -19,6 +22,7 @@ public final class ContainerLifecycle implements PodContainers {
     private final StartContainer start;
     private final StopContainer stop;
     private final RemoveContainer remove;
+    private final ContainerStdio stdio;
     private final ExecSync execSync;
     private final AdjustContainer adjust;
     private final RecoverContainers recover;
@@ -34,7 +38,8 @@ public final class ContainerLifecycle implements PodContainers {
         this.start = new StartContainer(deps, parts, end);
         this.stop = new StopContainer(deps, parts, end);
         this.remove = new RemoveContainer(deps, parts, stop);
-        this.execSync = new ExecSync(deps);
+        this.stdio = new ContainerStdio(deps);
+        this.execSync = new ExecSync(stdio, deps.config());
         this.adjust = new AdjustContainer(deps);
         this.recover = new RecoverContainers(deps, parts, end, remove);
         this.orphans = new Orphans(deps, parts);
@@ -64,6 +69,22 @@ public final class ContainerLifecycle implements PodContainers {
     public ExecSyncResponse execSync(String idOrPrefix, List<String> command, Duration timeout,
             CompletableFuture<?> callerGone) throws Exception {
         return execSync.run(idOrPrefix, command, timeout, callerGone);
+    }
+
+    /** The container, where a process can join it now; FAILED_PRECONDITION where it does not run. */
+    public Container requireRunning(String idOrPrefix) throws LifecycleException {
+        return stdio.requireRunning(idOrPrefix);
+    }
+
+    /** Starts a process in a running container, for a client of CRI {@code Exec}. */
+    public ExecSession exec(String id, List<String> command, boolean tty, boolean stdin)
+            throws LifecycleException, IOException {
+        return stdio.exec(stdio.requireRunning(id), command, tty, stdin, deps.config().timeouts().oci());
+    }
+
+    /** Joins the stdio of a running container, for a client of CRI {@code Attach}. */
+    public ExecSession attach(String id) throws LifecycleException, IOException {
+        return stdio.attach(stdio.requireRunning(id));
     }
 
     /** CRI {@code UpdateContainerResources}. */

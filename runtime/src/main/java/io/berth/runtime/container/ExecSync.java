@@ -2,17 +2,14 @@ package io.berth.runtime.container;
 
 import com.google.protobuf.ByteString;
 import io.berth.cri.v1.ExecSyncResponse;
+import io.berth.runtime.config.BerthConfig;
 import io.berth.runtime.lifecycle.LifecycleException;
-import io.berth.runtime.oci.OciSpec;
 import io.berth.runtime.shim.ExecSession;
-import io.berth.runtime.shim.Shim;
 import io.berth.runtime.shim.ShimException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.file.Files;
 import java.time.Duration;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
@@ -28,10 +25,12 @@ final class ExecSync {
     /** How long output may still come after the command was killed. */
     private static final Duration DRAIN_LIMIT = Duration.ofSeconds(2);
 
-    private final ContainerDeps deps;
+    private final ContainerStdio stdio;
+    private final BerthConfig config;
 
-    ExecSync(ContainerDeps deps) {
-        this.deps = deps;
+    ExecSync(ContainerStdio stdio, BerthConfig config) {
+        this.stdio = stdio;
+        this.config = config;
     }
 
     /**
@@ -43,14 +42,11 @@ final class ExecSync {
      */
     ExecSyncResponse run(String idOrPrefix, List<String> command, Duration timeout,
             CompletableFuture<?> callerGone) throws Exception {
-        Container container = deps.containers().require(idOrPrefix);
-        Shim shim = runningShim(container);
-        byte[] process = OciSpec.parse(Files.readAllBytes(deps.layout().spec(container.id())))
-                .execProcess(command, false);
-        Duration startLimit = min(deps.config().timeouts().oci(), timeout);
+        Container container = stdio.requireRunning(idOrPrefix);
+        Duration startLimit = min(config.timeouts().oci(), timeout);
         long beganNanos = System.nanoTime();
-        try (ExecSession session = shim.exec(process, false, false, startLimit)) {
-            Output output = new Output(deps.config().limits().maxExecSyncOutputBytes());
+        try (ExecSession session = stdio.exec(container, command, false, false, startLimit)) {
+            Output output = new Output(config.limits().maxExecSyncOutputBytes());
             Duration left = timeout.isZero()
                     ? Duration.ZERO
                     : timeout.minusNanos(System.nanoTime() - beganNanos);
@@ -63,15 +59,6 @@ final class ExecSync {
             }
             throw e;
         }
-    }
-
-    private static Shim runningShim(Container container) throws LifecycleException {
-        Optional<Shim> shim = container.shim();
-        if (!container.running() || shim.isEmpty()) {
-            throw new LifecycleException(LifecycleException.Kind.PRECONDITION, "container " + container.id()
-                    + " is not running; exec needs a running container");
-        }
-        return shim.get();
     }
 
     private static int await(Container container, List<String> command, ExecSession session, Output output,

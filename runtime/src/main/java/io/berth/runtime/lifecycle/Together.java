@@ -35,19 +35,37 @@ public final class Together {
         @Nullable
         Exception failure = null;
         for (FutureTask<@Nullable Void> task : tasks) {
-            try {
-                task.get();
-            } catch (ExecutionException e) {
-                Exception cause = e.getCause() instanceof Exception exception ? exception : e;
-                if (failure == null) {
-                    failure = cause;
-                } else {
-                    failure.addSuppressed(cause);
-                }
+            @Nullable
+            Exception cause = awaitEnd(task);
+            if (failure == null) {
+                failure = cause;
+            } else if (cause != null) {
+                failure.addSuppressed(cause);
             }
         }
         if (failure != null) {
             throw failure;
+        }
+    }
+
+    /** Waits, interrupted or not: what is undone after a failure must not still be in the making. */
+    private static @Nullable Exception awaitEnd(FutureTask<@Nullable Void> task) {
+        boolean interrupted = false;
+        try {
+            while (true) {
+                try {
+                    task.get();
+                    return null;
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                } catch (ExecutionException e) {
+                    return e.getCause() instanceof Exception exception ? exception : e;
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 

@@ -73,12 +73,22 @@ final class RunPodSandbox {
      */
     Sandbox run(RunPodSandboxRequest request) throws Exception {
         SandboxConfigCheck.check(request.getConfig());
+        checkCgroupParent(request.getConfig().getLinux().getCgroupParent());
         String runtime = handlers.resolve(request.getRuntimeHandler());
         String name = SandboxRecord.nameKey(request.getConfig().getMetadata());
         return inFlight.run(name, request, () -> {
             Optional<Sandbox> existing = sandboxes.readyByName(name);
             return existing.isPresent() ? reuse(existing.get(), request) : make(request, runtime);
         });
+    }
+
+    private void checkCgroupParent(String parent) throws LifecycleException {
+        try {
+            cgroups.pod(parent, "unused");
+        } catch (IllegalArgumentException e) {
+            throw new LifecycleException(LifecycleException.Kind.INVALID,
+                    "config.linux.cgroup_parent: " + e.getMessage(), e);
+        }
     }
 
     private static Sandbox reuse(Sandbox existing, RunPodSandboxRequest request) throws LifecycleException {

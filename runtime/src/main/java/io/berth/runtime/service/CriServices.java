@@ -11,6 +11,7 @@ import io.berth.runtime.sandbox.SandboxLifecycle;
 import io.berth.runtime.sandbox.Sandboxes;
 import io.berth.runtime.state.Layout;
 import io.berth.runtime.state.StateStore;
+import io.berth.runtime.streaming.StreamingServer;
 import io.grpc.BindableService;
 import java.io.IOException;
 import java.time.Duration;
@@ -27,13 +28,15 @@ public final class CriServices implements AutoCloseable {
 
     private final StateStore store;
     private final Containers containers;
+    private final StreamingServer streaming;
     private final RuntimeServiceImpl runtime;
     private final ImageServiceImpl images;
 
-    private CriServices(StateStore store, Containers containers, RuntimeServiceImpl runtime,
-            ImageServiceImpl images) {
+    private CriServices(StateStore store, Containers containers, StreamingServer streaming,
+            RuntimeServiceImpl runtime, ImageServiceImpl images) {
         this.store = store;
         this.containers = containers;
+        this.streaming = streaming;
         this.runtime = runtime;
         this.images = images;
     }
@@ -80,10 +83,13 @@ public final class CriServices implements AutoCloseable {
         containerLifecycle.recover(store.containersAtOpen());
         log.atInfo().addKeyValue("sandboxes", sandboxes.all().size())
                 .addKeyValue("containers", containers.all().size()).log("state is loaded");
+        StreamingServer streaming = StreamingServer.start(config.streaming(),
+                new NodeStreams(containerLifecycle, sandboxes));
         RuntimeServiceImpl runtime = new RuntimeServiceImpl(seams, layout,
                 new NodeStatus(config, seams, handlers), sandboxes, sandboxLifecycle, containers,
-                containerLifecycle, new ContainerStatsReader(deps), events);
-        return new CriServices(store, containers, runtime,
+                containerLifecycle, new ContainerStatsReader(deps), events,
+                new StreamingCalls(streaming, containerLifecycle, sandboxes));
+        return new CriServices(store, containers, streaming, runtime,
                 new ImageServiceImpl(seams.images(), seams.clock()));
     }
 
@@ -95,6 +101,7 @@ public final class CriServices implements AutoCloseable {
     /** Writes what is waiting, and lets go of the shims, which live on. To be called when no call is under way. */
     @Override
     public void close() {
+        streaming.close();
         containers.letGoOfShims();
         store.close();
     }

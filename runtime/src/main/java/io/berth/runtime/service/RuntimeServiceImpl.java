@@ -39,10 +39,11 @@ final class RuntimeServiceImpl extends RuntimeServiceGrpc.RuntimeServiceImplBase
     private final ContainerLifecycle containerLifecycle;
     private final ContainerStatsReader stats;
     private final EventHub events;
+    private final StreamingCalls streaming;
 
     RuntimeServiceImpl(Seams seams, Layout layout, NodeStatus node, Sandboxes sandboxes,
             SandboxLifecycle sandboxLifecycle, Containers containers, ContainerLifecycle containerLifecycle,
-            ContainerStatsReader stats, EventHub events) {
+            ContainerStatsReader stats, EventHub events, StreamingCalls streaming) {
         this.seams = seams;
         this.layout = layout;
         this.node = node;
@@ -52,6 +53,7 @@ final class RuntimeServiceImpl extends RuntimeServiceGrpc.RuntimeServiceImplBase
         this.containerLifecycle = containerLifecycle;
         this.stats = stats;
         this.events = events;
+        this.streaming = streaming;
     }
 
     @Override
@@ -238,6 +240,24 @@ final class RuntimeServiceImpl extends RuntimeServiceGrpc.RuntimeServiceImplBase
             return containerLifecycle.execSync(request.getContainerId(), request.getCmdList(),
                     seconds(request.getTimeout()), callerGone);
         });
+    }
+
+    @Override
+    public void exec(ExecRequest request, StreamObserver<ExecResponse> observer) {
+        Calls.answer("Exec", observer,
+                () -> ExecResponse.newBuilder().setUrl(streaming.exec(request)).build());
+    }
+
+    @Override
+    public void attach(AttachRequest request, StreamObserver<AttachResponse> observer) {
+        Calls.answer("Attach", observer, () -> AttachResponse.newBuilder().setUrl(streaming.attach(request))
+                .build());
+    }
+
+    @Override
+    public void portForward(PortForwardRequest request, StreamObserver<PortForwardResponse> observer) {
+        Calls.answer("PortForward", observer, () -> PortForwardResponse.newBuilder()
+                .setUrl(streaming.portForward(request)).build());
     }
 
     @Override
