@@ -1,0 +1,84 @@
+package io.berth.e2e.cri;
+
+import com.google.protobuf.ByteString;
+import io.berth.cri.v1.ContainerConfig;
+import io.berth.cri.v1.ContainerMetadata;
+import io.berth.cri.v1.ImageSpec;
+import io.berth.cri.v1.KeyValue;
+import io.berth.cri.v1.LinuxContainerConfig;
+import io.berth.cri.v1.LinuxContainerSecurityContext;
+import io.berth.cri.v1.LinuxPodSandboxConfig;
+import io.berth.cri.v1.LinuxSandboxSecurityContext;
+import io.berth.cri.v1.NamespaceMode;
+import io.berth.cri.v1.NamespaceOption;
+import io.berth.cri.v1.PodSandboxConfig;
+import io.berth.cri.v1.PodSandboxMetadata;
+import io.berth.cri.v1.SecurityProfile;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/** Requests as kubelet would make them, to be changed by the caller. */
+public final class Configs {
+    /** What Kubernetes names a pod's cgroup below, with the cgroupfs driver. */
+    public static final String CGROUP_PARENT = "/kubepods/burstable";
+
+    private static final AtomicInteger COUNTER = new AtomicInteger();
+
+    private Configs() {}
+
+    /** A pod with a name of its own, logging to a directory of its own below {@code logs}. */
+    public static PodSandboxConfig.Builder pod(String name, Path logs) {
+        int serial = COUNTER.incrementAndGet();
+        String uid = "%s-%d-%x".formatted(name, serial, System.nanoTime());
+        return PodSandboxConfig.newBuilder()
+                .setMetadata(
+                        PodSandboxMetadata.newBuilder().setName(name).setNamespace("default").setUid(uid))
+                .setHostname(name)
+                .setLogDirectory(logs.resolve(uid).toString())
+                .putLabels("io.kubernetes.pod.name", name)
+                .setLinux(LinuxPodSandboxConfig.newBuilder()
+                        .setCgroupParent(CGROUP_PARENT + "/pod" + uid)
+                        .setSecurityContext(LinuxSandboxSecurityContext.newBuilder()
+                                .setNamespaceOptions(namespaces(NamespaceMode.POD))
+                                .setSeccomp(runtimeDefault())));
+    }
+
+    /** A pod in the network namespace of the node. */
+    public static PodSandboxConfig.Builder hostNetworkPod(String name, Path logs) {
+        PodSandboxConfig.Builder pod = pod(name, logs).clearHostname();
+        pod.getLinuxBuilder().getSecurityContextBuilder().setNamespaceOptions(namespaces(NamespaceMode.NODE));
+        return pod;
+    }
+
+    /** A container that runs {@code command} of {@code image} under the runtime's seccomp profile. */
+    public static ContainerConfig.Builder container(String name, String image, String... command) {
+        return ContainerConfig.newBuilder()
+                .setMetadata(ContainerMetadata.newBuilder().setName(name))
+                .setImage(ImageSpec.newBuilder().setImage(image).setUserSpecifiedImage(image))
+                .addAllCommand(List.of(command))
+                .setLogPath(name + "_0.log")
+                .setLinux(LinuxContainerConfig.newBuilder()
+                        .setSecurityContext(LinuxContainerSecurityContext.newBuilder()
+                                .setNamespaceOptions(namespaces(NamespaceMode.POD))
+                                .setSeccomp(runtimeDefault())));
+    }
+
+    /** One variable of a container's environment. */
+    public static KeyValue env(String name, String value) {
+        return KeyValue.newBuilder().setKey(name).setValue(ByteString.copyFromUtf8(value)).build();
+    }
+
+    private static NamespaceOption namespaces(NamespaceMode network) {
+        return NamespaceOption.newBuilder()
+                .setNetwork(network)
+                .setPid(NamespaceMode.CONTAINER)
+                .setIpc(NamespaceMode.POD)
+                .build();
+    }
+
+    private static SecurityProfile runtimeDefault() {
+        return SecurityProfile.newBuilder().setProfileType(SecurityProfile.ProfileType.RuntimeDefault)
+                .build();
+    }
+}

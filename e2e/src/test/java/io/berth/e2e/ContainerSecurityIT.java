@@ -1,0 +1,180 @@
+package io.berth.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.berth.cri.v1.Capability;
+import io.berth.cri.v1.ContainerConfig;
+import io.berth.cri.v1.ExecSyncResponse;
+import io.berth.cri.v1.Int64Value;
+import io.berth.cri.v1.LinuxContainerSecurityContext;
+import io.berth.cri.v1.SecurityProfile;
+import io.berth.e2e.cri.Configs;
+import io.berth.e2e.cri.ContainerHandle;
+import io.berth.e2e.cri.PodHandle;
+import io.berth.e2e.node.Node;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HexFormat;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.testcontainers.junit.jupiter.Container;
+import org.testcontainers.junit.jupiter.Testcontainers;
+
+@Testcontainers
+@ParameterizedClass
+@ValueSource(strings = {"runc", "crun"})
+final class ContainerSecurityIT {
+    @Container
+    static final Node NODE = new Node();
+
+    private final String handler;
+
+    ContainerSecurityIT(String handler) {
+        this.handler = handler;
+    }
+
+    /** The default set that Kubernetes documents, as bits of CapEff. */
+    private static final String DEFAULT_CAPABILITIES = "00000000a80425fb";
+    private static final int CAP_NET_ADMIN = 12;
+    private static final int CAP_CHOWN = 0;
+
+    @Test
+    void aContainerHasTheDefaultCapabilitiesAndNoAmbientOnes() {
+        assertThat(capabilities(context -> {}, "CapEff")).isEqualTo(DEFAULT_CAPABILITIES);
+        assertThat(capabilities(context -> {}, "CapBnd")).isEqualTo(DEFAULT_CAPABILITIES);
+        assertThat(capabilities(context -> {}, "CapAmb")).isEqualTo("0000000000000000");
+    }
+
+    @Test
+    void capabilitiesAreAddedAndDroppedByName() {
+        String changed = capabilities(context -> context.setCapabilities(
+                Capability.newBuilder().addAddCapabilities("NET_ADMIN").addDropCapabilities("CHOWN")),
+                "CapEff");
+
+        long bits = HexFormat.fromHexDigitsToLong(changed);
+        assertThat(bits >> CAP_NET_ADMIN & 1).isEqualTo(1);
+        assertThat(bits >> CAP_CHOWN & 1).isZero();
+    }
+
+    @Test
+    void allCapabilitiesMayBeDropped() {
+        assertThat(capabilities(
+                context -> context.setCapabilities(Capability.newBuilder().addDropCapabilities("ALL")),
+                "CapEff"))
+                .isEqualTo("0000000000000000");
+    }
+
+    @Test
+    void anotherUserThanRootHasNoCapabilitiesInEffect() {
+        assertThat(capabilities(context -> context.setRunAsUser(Int64Value.newBuilder().setValue(1000)),
+                "CapEff"))
+                .isEqualTo("0000000000000000");
+    }
+
+    @Test
+    void aPrivilegedContainerMayMountAndSeesTheDevicesOfTheNode() throws IOException {
+        var config = Configs.pod("privileged", NODE.logs());
+        config.getLinuxBuilder().getSecurityContextBuilder().setPrivileged(true);
+        try (PodHandle pod = PodHandle.run(NODE.cri(), config, handler)) {
+            ContainerConfig.Builder privileged = idle("main");
+            privileged.getLinuxBuilder().getSecurityContextBuilder().setPrivileged(true);
+            ContainerHandle container = pod.start(privileged);
+
+            assertThat(container.sh("mount -t tmpfs none /tmp && echo mounted")).isEqualTo("mounted");
+            assertThat(container.sh("grep -w Seccomp /proc/self/status")).endsWith("0");
+            assertThat(container.sh("ls /dev").lines()).contains("kmsg", "loop-control");
+            assertThat(container.sh("touch /proc/sys/kernel/hostname && echo writable"))
+                    .isEqualTo("writable");
+        }
+    }
+
+    @Test
+    void anOrdinaryContainerMayNotMount() {
+        try (PodHandle pod = NODE.pod("unprivileged", handler)) {
+            ExecSyncResponse response = pod.start(idle("main")).exec(0, "mount", "-t", "tmpfs", "none",
+                    "/tmp");
+
+            assertThat(response.getExitCode()).isNotZero();
+            assertThat(response.getStderr().toStringUtf8()).containsIgnoringCase("permission denied");
+        }
+    }
+
+    @Test
+    void aReadOnlyRootIsReadOnly() {
+        assertThat(shell(context -> context.setReadonlyRootfs(true), "touch /written 2>&1 || true"))
+                .contains("Read-only file system");
+        assertThat(shell(context -> context.setReadonlyRootfs(true), "touch /dev/shm/x && echo ok"))
+                .isEqualTo("ok");
+        assertThat(shell(context -> {}, "touch /written && echo ok")).isEqualTo("ok");
+    }
+
+    @Test
+    void noNewPrivilegesIsAsAsked() {
+        assertThat(shell(context -> context.setNoNewPrivs(true), "grep NoNewPrivs /proc/self/status"))
+                .endsWith("1");
+        assertThat(shell(context -> {}, "grep NoNewPrivs /proc/self/status")).endsWith("0");
+    }
+
+    @Test
+    void theDefaultSeccompProfileIsInForceAndUnconfinedIsNot() {
+        assertThat(shell(context -> {}, "grep -w Seccomp /proc/self/status")).endsWith("2");
+        assertThat(shell(context -> context.setSeccomp(SecurityProfile.newBuilder()
+                .setProfileType(SecurityProfile.ProfileType.Unconfined)),
+                "grep -w Seccomp /proc/self/status")).endsWith("0");
+    }
+
+    @Test
+    void theDefaultSeccompProfileDeniesNewUserNamespaces() {
+        assertThat(shell(context -> {}, "unshare -U true 2>&1 || true"))
+                .contains("Operation not permitted");
+    }
+
+    @Test
+    void aLocalSeccompProfileIsInForce() throws IOException {
+        Path profile = Files.writeString(NODE.directory().resolve("no-mkdir.json"), """
+            {"defaultAction": "SCMP_ACT_ALLOW",
+             "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}]}""");
+
+        assertThat(shell(context -> context.setSeccomp(SecurityProfile.newBuilder()
+                .setProfileType(SecurityProfile.ProfileType.Localhost).setLocalhostRef(profile.toString())),
+                "mkdir /tmp/x 2>&1 || true")).contains("Operation not permitted");
+    }
+
+    @Test
+    void aMissingSeccompProfileIsNamed() {
+        assertThatThrownBy(() -> shell(context -> context.setSeccomp(SecurityProfile.newBuilder()
+                .setProfileType(SecurityProfile.ProfileType.Localhost).setLocalhostRef("/not/there.json")),
+                "true"))
+                .hasMessageContaining("/not/there.json");
+    }
+
+    @Test
+    void maskedAndReadOnlyPathsAreTheOnesOfTheRequest() {
+        Consumer<LinuxContainerSecurityContext.Builder> paths = context -> context
+                .addMaskedPaths("/etc/passwd").addReadonlyPaths("/var");
+
+        assertThat(shell(paths, "cat /etc/passwd")).isEmpty();
+        assertThat(shell(paths, "touch /var/x 2>&1 || true")).contains("Read-only file system");
+    }
+
+    private String capabilities(Consumer<LinuxContainerSecurityContext.Builder> change, String set) {
+        return shell(change, "grep " + set + " /proc/self/status | cut -f2");
+    }
+
+    /** What {@code script}, as the container's own process, prints to stdout. */
+    private String shell(Consumer<LinuxContainerSecurityContext.Builder> change, String script) {
+        try (PodHandle pod = NODE.pod("security", handler)) {
+            ContainerConfig.Builder container = Configs.container("main", NODE.busybox(), "sh", "-c", script);
+            change.accept(container.getLinuxBuilder().getSecurityContextBuilder());
+            return pod.start(container).output();
+        }
+    }
+
+    private static ContainerConfig.Builder idle(String name) {
+        return Configs.container(name, NODE.busybox(), "sleep", "1000");
+    }
+}
