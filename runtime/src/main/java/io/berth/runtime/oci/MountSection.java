@@ -46,7 +46,7 @@ final class MountSection {
         all.add(OciMount.of("devpts", "devpts", "/dev/pts", "nosuid", "noexec", "newinstance",
                 "ptmxmode=0666",
                 "mode=0620", "gid=5"));
-        all.add(OciMount.of("mqueue", "mqueue", "/dev/mqueue", "nosuid", "noexec", "nodev"));
+        all.add(messageQueues(input));
         all.add(sharedMemory(input));
         all.add(sysfs(input, access));
         all.add(OciMount.of("cgroup", "cgroup", "/sys/fs/cgroup", "nosuid", "noexec", "nodev", "relatime",
@@ -68,6 +68,15 @@ final class MountSection {
                                     "mode=1777",
                                     "size=65536k");
         };
+    }
+
+    /** The kernel mounts mqueue only for who owns the IPC namespace: not a user namespace in the host's. */
+    private static OciMount messageQueues(SpecInput input) throws OciException {
+        boolean foreign = NamespaceSection.hasUserNamespace(input)
+                && input.namespaceOptions().getIpc() == NamespaceMode.NODE;
+        return foreign
+                ? OciMount.of("bind", "/dev/mqueue", "/dev/mqueue", "rbind", "rprivate", "rw")
+                : OciMount.of("mqueue", "mqueue", "/dev/mqueue", "nosuid", "noexec", "nodev");
     }
 
     /** The kernel mounts sysfs only for who owns the network namespace: not a user namespace on the host's network. */

@@ -92,6 +92,17 @@ class NamespaceSpecTest {
     }
 
     @Test
+    void bindsWhatAUserNamespaceMayNotMountInTheNodesNamespaces() throws OciException {
+        userNamespace(NamespaceMode.POD, mapping(0, 100_000, 65_536), mapping(0, 100_000, 65_536));
+        assertThat(request.mount("/sys").path("type").asText()).isEqualTo("sysfs");
+        assertThat(request.mount("/dev/mqueue").path("type").asText()).isEqualTo("mqueue");
+        request.namespaces(request.security().getNamespaceOptions().toBuilder().setNetwork(NamespaceMode.NODE)
+                .setIpc(NamespaceMode.NODE));
+        assertThat(request.mount("/sys").path("type").asText()).isEqualTo("bind");
+        assertThat(request.mount("/dev/mqueue").path("type").asText()).isEqualTo("bind");
+    }
+
+    @Test
     void refusesUserNamespacesThatCannotBe() {
         userNamespace(NamespaceMode.CONTAINER, mapping(0, 1, 1), mapping(0, 1, 1));
         request.isInvalid("userns_options.mode: CONTAINER is not supported");

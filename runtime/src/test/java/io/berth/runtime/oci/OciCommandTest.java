@@ -14,7 +14,7 @@ class OciCommandTest {
 
     @Test
     void givesTheOutputAndTheLastErrorMessage() throws OciException {
-        OciCommand.Result result = OciCommand.run(List.of("sh", "-c", """
+        OciCommand.Result result = OciCommand.run(List.of("/bin/sh", "-c", """
             cat; echo '{"level":"warning","msg":"soft"}' >&2; echo '{"level":"error","msg":"first"}' >&2
             echo '{"level":"error","msg":"last"}' >&2; exit 3"""), "in".getBytes(StandardCharsets.UTF_8),
                 LONG);
@@ -29,7 +29,7 @@ class OciCommandTest {
 
     @Test
     void killsACommandAndItsChildrenAtTheDeadline() {
-        assertThatThrownBy(() -> OciCommand.run(List.of("sh", "-c", "sleep 4711 & sleep 4711"), NOTHING,
+        assertThatThrownBy(() -> OciCommand.run(List.of("/bin/sh", "-c", "sleep 4711 & sleep 4711"), NOTHING,
                 Duration.ofMillis(300)))
                 .isInstanceOfSatisfying(OciException.class,
                         e -> assertThat(e.kind()).isEqualTo(OciException.Kind.TIMEOUT))
