@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * A manifest or an index whose bytes were verified (OCI image-spec "Image Manifest" and "Image Index"; Docker's schema 2
  * and manifest list are the same under other media types).
  */
-final class ManifestDocument {
+public final class ManifestDocument {
     static final String OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
     static final String OCI_INDEX = "application/vnd.oci.image.index.v1+json";
     static final String DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json";
@@ -51,7 +51,8 @@ final class ManifestDocument {
      * @param contentType what the registry calls it; empty where it says nothing
      * @throws ImageException CORRUPT, UNSUPPORTED
      */
-    static ManifestDocument parse(Digest digest, String contentType, byte[] bytes) throws ImageException {
+    public static ManifestDocument parse(Digest digest, String contentType, byte[] bytes)
+            throws ImageException {
         JsonNode json;
         try {
             json = JSON.readTree(bytes);
@@ -91,29 +92,32 @@ final class ManifestDocument {
     }
 
     /** Digest of {@link #bytes}. */
-    Digest digest() {
+    public Digest digest() {
         return digest;
     }
 
-    String mediaType() {
+    public String mediaType() {
         return mediaType;
     }
 
     /** The document as received; not to be changed. */
-    byte[] bytes() {
+    public byte[] bytes() {
         return bytes;
     }
 
-    boolean isIndex() { return INDEXES.contains(mediaType); }
+    /** Whether it lists manifests of several platforms. */
+    public boolean isIndex() {
+        return INDEXES.contains(mediaType);
+    }
 
     /** An entry of an index. */
-    record Entry(Descriptor descriptor, @Nullable Platform platform) {}
+    public record Entry(Descriptor descriptor, @Nullable Platform platform) {}
 
     /**
      * The entries that may hold an image for {@code wanted}, best first. Entries that name no platform come last: only
      * what they point to can tell.
      */
-    List<Entry> candidates(Platform wanted) throws ImageException {
+    public List<Entry> candidates(Platform wanted) throws ImageException {
         List<Entry> fitting = new ArrayList<>();
         List<Entry> unnamed = new ArrayList<>();
         for (Entry entry : entries()) {
@@ -129,7 +133,7 @@ final class ManifestDocument {
     }
 
     /** The platforms that an index offers, for people. */
-    String offered() throws ImageException {
+    public String offered() throws ImageException {
         List<String> names = new ArrayList<>();
         for (Entry entry : entries()) {
             if (entry.platform() != null && !entry.platform().os().equals("unknown")) {
@@ -140,7 +144,7 @@ final class ManifestDocument {
     }
 
     /** @throws ImageException CORRUPT; UNSUPPORTED where this is an artifact and no image */
-    Descriptor config() throws ImageException {
+    public Descriptor config() throws ImageException {
         Descriptor config = descriptor("config", json.path("config"));
         if (!IMAGE_CONFIGS.contains(config.mediaType())) {
             String artifact = json.path("artifactType").asText("");
@@ -152,7 +156,7 @@ final class ManifestDocument {
     }
 
     /** @throws ImageException CORRUPT; UNSUPPORTED where a layer is to be had only outside of registries */
-    List<Descriptor> layers() throws ImageException {
+    public List<Descriptor> layers() throws ImageException {
         JsonNode nodes = json.path("layers");
         if (!nodes.isArray()) {
             throw corrupt(digest, "it has no layers");

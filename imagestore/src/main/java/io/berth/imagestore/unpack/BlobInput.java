@@ -8,22 +8,28 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.security.MessageDigest;
 import java.util.HexFormat;
+import org.jspecify.annotations.Nullable;
 
 /** Reads a blob and hashes it on the way; {@link #verify} tells whether it was the right one. */
 final class BlobInput extends InputStream {
     private final InputStream blob;
-    private final Descriptor descriptor;
-    private final MessageDigest hash;
-    private final String algorithm;
+    private final @Nullable Descriptor descriptor;
+    private final @Nullable MessageDigest hash;
     private final byte[] one = new byte[1];
     private long bytes;
 
+    /** A blob that must be what {@code descriptor} says. */
     BlobInput(InputStream blob, Descriptor descriptor) throws ImageException {
         this.blob = blob;
         this.descriptor = descriptor;
-        Digest digest = Digest.parse(descriptor.digest());
-        this.hash = digest.hasher();
-        this.algorithm = digest.algorithm();
+        this.hash = Digest.parse(descriptor.digest()).hasher();
+    }
+
+    /** Something that may be anything; it is not hashed. */
+    BlobInput(InputStream blob) {
+        this.blob = blob;
+        this.descriptor = null;
+        this.hash = null;
     }
 
     @Override
@@ -40,19 +46,26 @@ final class BlobInput extends InputStream {
             throw e;
         } catch (IOException e) {
             throw new ImageException(Kind.UNAVAILABLE,
-                    "layer " + descriptor.digest() + " could not be read after "
-                            + bytes + " of " + descriptor.size() + " bytes: " + e.getMessage(),
+                    (descriptor == null ? "the archive" : "layer " + descriptor.digest())
+                            + " could not be read beyond " + bytes + " bytes: " + e.getMessage(),
                     e);
         }
         if (count > 0) {
-            hash.update(buffer, offset, count);
             bytes += count;
-            if (bytes > descriptor.size()) {
+            if (hash != null) {
+                hash.update(buffer, offset, count);
+            }
+            if (descriptor != null && bytes > descriptor.size()) {
                 throw new ImageException(Kind.CORRUPT, "layer " + descriptor.digest()
                         + " is longer than the " + descriptor.size() + " bytes that its manifest says");
             }
         }
         return count;
+    }
+
+    @Override
+    public void close() throws IOException {
+        blob.close();
     }
 
     /** Reads what is left, and compares size and digest with the descriptor's. */
@@ -61,11 +74,15 @@ final class BlobInput extends InputStream {
         while (read(rest, 0, rest.length) >= 0) {
             // Only the hash wants these.
         }
+        if (descriptor == null || hash == null) {
+            return;
+        }
         if (bytes != descriptor.size()) {
             throw new ImageException(Kind.CORRUPT, "layer " + descriptor.digest() + " is truncated: " + bytes
                     + " bytes came, its manifest says " + descriptor.size());
         }
-        String got = algorithm + ":" + HexFormat.of().formatHex(hash.digest());
+        String got = Digest.parse(descriptor.digest()).algorithm() + ":"
+                + HexFormat.of().formatHex(hash.digest());
         if (!got.equals(descriptor.digest())) {
             throw new ImageException(Kind.CORRUPT,
                     "layer " + descriptor.digest() + " has other content: its digest is "

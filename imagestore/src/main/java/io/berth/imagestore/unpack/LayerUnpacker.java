@@ -38,8 +38,22 @@ public final class LayerUnpacker {
      */
     public UnpackedLayer unpack(InputStream blob, Descriptor descriptor, Path directory)
             throws ImageException {
-        String digest = descriptor.digest();
-        BlobInput input = new BlobInput(blob, descriptor);
+        return unpack(new BlobInput(blob, descriptor), "layer " + descriptor.digest(), descriptor.digest(),
+                directory);
+    }
+
+    /**
+     * Unpacks a tar that nothing is known of, compressed or not, such as an image archive: as {@link #unpack}, without
+     * verification.
+     *
+     * @param archive is closed
+     */
+    public void unpackArchive(InputStream archive, Path directory) throws ImageException {
+        unpack(new BlobInput(archive), "the archive", "archive", directory);
+    }
+
+    private UnpackedLayer unpack(BlobInput input, String what, String digest, Path directory)
+            throws ImageException {
         Blocks blocks = new Blocks();
         Thread reader = Thread.ofPlatform().daemon().name("unpack-" + shortened(digest))
                 .unstarted(() -> send(input, blocks));
@@ -71,9 +85,9 @@ public final class LayerUnpacker {
                             writer.directories().implied().stream().map(TarPath::text).sorted().toList()),
                     writer.directories().isRootOpaque());
         } catch (IOException e) {
-            throw failure(digest, current, e);
+            throw failure(what, current, e);
         } finally {
-            stop(reader, blob);
+            stop(reader, input);
         }
     }
 
@@ -88,7 +102,7 @@ public final class LayerUnpacker {
     }
 
     /** Ends the reader before the caller frees what it reads from. */
-    private static void stop(Thread reader, InputStream blob) {
+    private static void stop(Thread reader, BlobInput blob) {
         reader.interrupt();
         try {
             blob.close();
@@ -108,10 +122,10 @@ public final class LayerUnpacker {
         }
     }
 
-    private static ImageException failure(String digest, @Nullable TarEntry entry, IOException e) {
-        String where = "layer " + digest + (entry == null ? "" : ", entry " + entry.path()) + ": ";
+    private static ImageException failure(String what, @Nullable TarEntry entry, IOException e) {
+        String where = what + (entry == null ? "" : ", entry " + entry.path()) + ": ";
         return switch (e) {
-            case ImageException image when String.valueOf(image.getMessage()).contains(digest) -> image;
+            case ImageException image when String.valueOf(image.getMessage()).contains(what) -> image;
             case ImageException image -> new ImageException(image.kind(), where + image.getMessage(), image);
             case LinuxException linux -> ofCall(where, linux);
             default -> new ImageException(Kind.INTERNAL, where + e.getMessage(), e);
@@ -132,7 +146,8 @@ public final class LayerUnpacker {
     }
 
     private static String shortened(String digest) {
-        return digest.substring(digest.indexOf(':') + 1, digest.indexOf(':') + 13);
+        String hex = digest.substring(digest.indexOf(':') + 1);
+        return hex.substring(0, Math.min(hex.length(), 12));
     }
 
     private static MessageDigest sha256() {

@@ -1,0 +1,173 @@
+package io.berth.imagestore.store;
+
+import io.berth.imagestore.Image;
+import io.berth.imagestore.ImageException;
+import io.berth.imagestore.ImageStoreConfig;
+import io.berth.imagestore.Images;
+import io.berth.imagestore.RegistryAuth;
+import io.berth.imagestore.Snapshots;
+import io.berth.imagestore.archive.ArchivedImage;
+import io.berth.imagestore.archive.Archives;
+import io.berth.imagestore.metadata.Metadata;
+import io.berth.imagestore.metadata.StoredImage;
+import io.berth.imagestore.registry.ImageReference;
+import io.berth.imagestore.registry.Registry;
+import io.berth.imagestore.registry.RegistryClient;
+import io.berth.imagestore.registry.RegistryOptions;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.Timer;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The images and snapshots of one directory. One process at a time may have it open; what an earlier one left unfinished is
+ * deleted when it is opened.
+ */
+public final class ImageStore implements Images, AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(ImageStore.class);
+
+    private final StoreDirectory directory;
+    private final Metadata metadata;
+    private final Layers layers;
+    private final Puller puller;
+    private final OverlaySnapshots snapshots;
+    private final DiskUse diskUse;
+    private final MeterRegistry meters;
+
+    private ImageStore(StoreDirectory directory, Metadata metadata, Registry registry, int parallelLayers,
+            MeterRegistry meters) {
+        this.directory = directory;
+        this.metadata = metadata;
+        this.layers = new Layers(metadata, directory, parallelLayers, meters);
+        this.puller = new Puller(registry, metadata, layers, directory, Clock.systemUTC());
+        this.snapshots = new OverlaySnapshots(metadata, layers, directory);
+        this.diskUse = new DiskUse(metadata, snapshots);
+        this.meters = meters;
+    }
+
+    /**
+     * Opens the store of {@code config} with this node's registries.
+     *
+     * @throws ImageException IN_USE where another process has it; INVALID where registries.conf is malformed; INTERNAL
+     */
+    public static ImageStore open(ImageStoreConfig config, MeterRegistry meters) throws ImageException {
+        return open(config, RegistryClient.open(RegistryOptions.defaults(config.registriesConf())), meters);
+    }
+
+    /** Opens the store of {@code config} with {@code registry}. */
+    public static ImageStore open(ImageStoreConfig config, Registry registry, MeterRegistry meters)
+            throws ImageException {
+        StoreDirectory directory = StoreDirectory.open(config.root());
+        try {
+            Metadata metadata = Metadata.open(directory.database(), canonical(config.pinned())::contains);
+            try {
+                directory.sweep(metadata.catalog());
+                ImageStore store = new ImageStore(directory, metadata, registry, config.parallelLayers(),
+                        meters);
+                store.layers.collect();
+                return store;
+            } catch (ImageException | RuntimeException e) {
+                metadata.close();
+                throw e;
+            }
+        } catch (ImageException | RuntimeException e) {
+            directory.close();
+            throw e;
+        }
+    }
+
+    /** The snapshots of this store. */
+    public Snapshots snapshots() {
+        return snapshots;
+    }
+
+    @Override
+    public Image pull(String reference, RegistryAuth auth) throws ImageException {
+        Timer.Sample sample = Timer.start(meters);
+        String outcome = "OK";
+        try {
+            Image image = puller.pull(reference, auth);
+            log.atInfo().addKeyValue("reference", reference).addKeyValue("image", image.id())
+                    .log("image pulled");
+            return image;
+        } catch (ImageException e) {
+            outcome = e.kind().name();
+            throw e;
+        } finally {
+            sample.stop(meters.timer("berth.image.pull", "outcome", outcome));
+        }
+    }
+
+    @Override
+    public List<Image> list() {
+        return metadata.catalog().images().values().stream().map(StoredImage::image).toList();
+    }
+
+    @Override
+    public Optional<Image> find(String referenceOrId) {
+        return ImageLookup.find(metadata.catalog(), referenceOrId);
+    }
+
+    @Override
+    public void remove(String referenceOrId) throws ImageException {
+        boolean found = layers.locked(catalog -> {
+            Optional<Image> image = ImageLookup.find(catalog, referenceOrId);
+            if (image.isPresent()) {
+                metadata.removeImage(image.get().id());
+                log.atInfo().addKeyValue("image", image.get().id())
+                        .addKeyValue("names", image.get().repoTags())
+                        .log("image removed");
+            }
+            return image.isPresent();
+        });
+        if (found) {
+            layers.collect();
+        }
+    }
+
+    @Override
+    public List<Image> importFrom(Path fileOrDirectory) throws ImageException {
+        List<Image> images = new ArrayList<>();
+        Path scratch = directory.newIngest(directory.newName());
+        try (Archives archives = Archives.open(fileOrDirectory, scratch)) {
+            for (ArchivedImage archived : archives.images()) {
+                images.add(puller.take(archived, new Puller.Names(archived.tags(), archived.digests())));
+            }
+        } finally {
+            directory.delete(scratch);
+        }
+        return images;
+    }
+
+    @Override
+    public Usage usage() {
+        return diskUse.total();
+    }
+
+    @Override
+    public Path root() {
+        return directory.root();
+    }
+
+    /** Closes the database and gives up the lock. Pulls under way fail. */
+    @Override
+    public void close() {
+        metadata.close();
+        directory.close();
+    }
+
+    private static Set<String> canonical(Set<String> names) throws ImageException {
+        Set<String> canonical = new HashSet<>();
+        for (String name : names) {
+            canonical.add(ImageReference.parse(name).canonical());
+        }
+        return canonical;
+    }
+}

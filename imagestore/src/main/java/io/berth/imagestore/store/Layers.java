@@ -1,0 +1,239 @@
+package io.berth.imagestore.store;
+
+import io.berth.imagestore.ImageException;
+import io.berth.imagestore.metadata.Catalog;
+import io.berth.imagestore.metadata.Layer;
+import io.berth.imagestore.metadata.Metadata;
+import io.berth.imagestore.metadata.StoredImage;
+import io.berth.imagestore.registry.Descriptor;
+import io.berth.imagestore.unpack.LayerUnpacker;
+import io.berth.imagestore.unpack.UnpackLimits;
+import io.berth.imagestore.unpack.UnpackedLayer;
+import io.berth.linux.Fd;
+import io.micrometer.core.instrument.MeterRegistry;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The layers: those that are there, those that pulls are fetching now, and who needs them. A layer goes when no image, no
+ * snapshot and no pull needs it.
+ */
+final class Layers {
+    private final Metadata metadata;
+    private final StoreDirectory directory;
+    private final LayerUnpacker unpacker = new LayerUnpacker(UnpackLimits.DEFAULT);
+    private final Semaphore permits;
+    private final MeterRegistry meters;
+    private final ReentrantLock lock = new ReentrantLock();
+    /** How many pulls need a layer, by diff id. */
+    private final Map<String, Integer> holds = new HashMap<>();
+    private final Map<String, LayerTask> tasks = new HashMap<>();
+
+    Layers(Metadata metadata, StoreDirectory directory, int parallel, MeterRegistry meters) {
+        this.metadata = metadata;
+        this.directory = directory;
+        this.permits = new Semaphore(parallel, true);
+        this.meters = meters;
+    }
+
+    /**
+     * A pull's need of a layer.
+     *
+     * @param task null where the layer was there already
+     * @param own whether this pull's source feeds the task
+     */
+    record Hold(String diffId, @Nullable LayerTask task, boolean own) {}
+
+    /** Makes sure that the layer {@code diffId} is there or comes, and stays until {@link #release}. */
+    Hold hold(String diffId, Descriptor blob, SharedSource source) throws ImageException {
+        lock.lock();
+        try {
+            boolean present = metadata.catalog().layers().containsKey(diffId);
+            LayerTask task = present ? null : tasks.get(diffId);
+            boolean own = !present && (task == null || task.failed());
+            if (own) {
+                task = new LayerTask(diffId, blob, source, directory, unpacker, permits, meters);
+                tasks.put(diffId, task);
+                task.start();
+            }
+            if (task != null) {
+                task.join();
+            }
+            holds.merge(diffId, 1, Integer::sum);
+            return new Hold(diffId, task, own);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Ends a need. A layer that nobody else waits for is cancelled; what nobody needs is deleted when this returns. */
+    void release(List<Hold> released) throws ImageException {
+        List<LayerTask> unwanted = new ArrayList<>();
+        lock.lock();
+        try {
+            for (Hold hold : released) {
+                holds.computeIfPresent(hold.diffId(), (diffId, count) -> count == 1 ? null : count - 1);
+                LayerTask task = hold.task();
+                if (task != null && task.leave()) {
+                    tasks.remove(hold.diffId(), task);
+                    unwanted.add(task);
+                }
+            }
+        } finally {
+            lock.unlock();
+        }
+        // A task whose layer was committed has no directory any more; deleting it does nothing then.
+        unwanted.forEach(LayerTask::discard);
+        collect();
+    }
+
+    /**
+     * Makes an image whole: its layers, all held and unpacked, are moved to their place, and their rows and the image's are
+     * written together.
+     *
+     * @param filesystem opened before the layers were unpacked
+     */
+    StoredImage commit(StoredImage image, List<Hold> held, Map<String, UnpackedLayer> unpacked, Fd filesystem)
+            throws ImageException {
+        if (held.stream().anyMatch(hold -> hold.task() != null)) {
+            directory.sync(filesystem);
+        }
+        lock.lock();
+        try {
+            Map<Path, Path> moved = new LinkedHashMap<>();
+            try {
+                List<Layer> added = place(held, unpacked, moved);
+                if (!moved.isEmpty()) {
+                    directory.syncLayerNames();
+                }
+                StoredImage whole = new StoredImage(image.image(),
+                        new EffectiveDirectories(chain(image.image().diffIds(), added)).attributes());
+                return metadata.putImage(whole, added);
+            } catch (ImageException | RuntimeException e) {
+                for (Map.Entry<Path, Path> move : moved.entrySet()) {
+                    directory.move(move.getValue(), move.getKey());
+                }
+                throw e;
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Changes images or snapshots while no layer can come or go. */
+    <T> T locked(Change<T> change) throws ImageException {
+        lock.lock();
+        try {
+            return change.apply(metadata.catalog());
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** What {@link #locked} does. */
+    @FunctionalInterface
+    interface Change<T> {
+        T apply(Catalog catalog) throws ImageException;
+    }
+
+    /** Deletes the layers that nobody needs; their disk space is free when it returns. */
+    void collect() throws ImageException {
+        List<Path> garbage = new ArrayList<>();
+        lock.lock();
+        try {
+            Catalog catalog = metadata.catalog();
+            Set<String> unneeded = new HashSet<>(catalog.layers().keySet());
+            unneeded.removeAll(catalog.neededLayers());
+            unneeded.removeAll(holds.keySet());
+            if (unneeded.isEmpty()) {
+                return;
+            }
+            unneeded.forEach(diffId -> garbage.add(directoryOf(catalog, diffId)));
+            metadata.removeLayers(unneeded);
+        } finally {
+            lock.unlock();
+        }
+        garbage.forEach(directory::delete);
+    }
+
+    /**
+     * The directories of an image's layers, topmost first, as overlayfs takes them: each once (what a lower twin has, the
+     * upper one shows), and none that an opaque root hides.
+     */
+    List<Path> lower(Catalog catalog, List<String> diffIds) {
+        List<Path> lower = new ArrayList<>();
+        for (String diffId : new ArrayList<>(diffIds).reversed()) {
+            Path path = directoryOf(catalog, diffId);
+            if (!lower.contains(path)) {
+                lower.add(path);
+            }
+            if (layer(catalog, diffId).rootOpaque()) {
+                break;
+            }
+        }
+        return lower;
+    }
+
+    private List<Layer> place(List<Hold> held, Map<String, UnpackedLayer> unpacked, Map<Path, Path> moved)
+            throws ImageException {
+        List<Layer> added = new ArrayList<>();
+        for (Hold hold : held) {
+            LayerTask task = hold.task();
+            UnpackedLayer layer = unpacked.get(hold.diffId());
+            // Another pull that shares the layer may have been first; so may be another place in this image.
+            boolean there = metadata.catalog().layers().containsKey(hold.diffId())
+                    || added.stream().anyMatch(other -> other.diffId().equals(hold.diffId()));
+            if (task == null || layer == null || there) {
+                continue;
+            }
+            Path target = directory.layer(task.name());
+            directory.move(task.path(), target);
+            moved.put(task.path(), target);
+            added.add(new Layer(hold.diffId(), task.name(), layer.diskBytes(), layer.inodes(),
+                    layer.impliedDirectories(),
+                    layer.rootOpaque()));
+        }
+        return added;
+    }
+
+    /** The layers with their directories, topmost first, as {@link #lower}. */
+    private List<EffectiveDirectories.Level> chain(List<String> diffIds, List<Layer> added) {
+        Map<String, Layer> all = new HashMap<>(metadata.catalog().layers());
+        added.forEach(layer -> all.put(layer.diffId(), layer));
+        List<EffectiveDirectories.Level> chain = new ArrayList<>();
+        for (String diffId : new ArrayList<>(diffIds).reversed()) {
+            Layer layer = all.get(diffId);
+            if (layer == null) {
+                throw new IllegalStateException("layer " + diffId + " is neither there nor unpacked");
+            }
+            if (chain.stream().noneMatch(level -> level.layer().equals(layer))) {
+                chain.add(new EffectiveDirectories.Level(directory.layer(layer.directory()), layer));
+            }
+            if (layer.rootOpaque()) {
+                break;
+            }
+        }
+        return chain;
+    }
+
+    private Path directoryOf(Catalog catalog, String diffId) {
+        return directory.layer(layer(catalog, diffId).directory());
+    }
+
+    private static Layer layer(Catalog catalog, String diffId) {
+        Layer layer = catalog.layers().get(diffId);
+        if (layer == null) {
+            throw new IllegalStateException("layer " + diffId + " is needed and not there");
+        }
+        return layer;
+    }
+}
