@@ -163,6 +163,11 @@ public final class ImageStore implements Images, AutoCloseable {
         directory.close();
     }
 
+    /** How often layers under way are wanted, over all pulls. */
+    int waitingForLayers() {
+        return layers.waiting();
+    }
+
     private static Set<String> canonical(Set<String> names) throws ImageException {
         Set<String> canonical = new HashSet<>();
         for (String name : names) {

@@ -183,6 +183,16 @@ final class Layers {
         return lower;
     }
 
+    /** How many holds there are. */
+    int waiting() {
+        lock.lock();
+        try {
+            return holds.values().stream().mapToInt(Integer::intValue).sum();
+        } finally {
+            lock.unlock();
+        }
+    }
+
     private List<Layer> place(List<Hold> held, Map<String, UnpackedLayer> unpacked, Map<Path, Path> moved)
             throws ImageException {
         List<Layer> added = new ArrayList<>();

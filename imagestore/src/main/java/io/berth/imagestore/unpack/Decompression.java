@@ -2,10 +2,9 @@ package io.berth.imagestore.unpack;
 
 import com.github.luben.zstd.RecyclingBufferPool;
 import com.github.luben.zstd.ZstdInputStreamNoFinalizer;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.SequenceInputStream;
+import java.io.PushbackInputStream;
 
 /** How a layer is compressed, told by its first bytes as other runtimes do: media types are often wrong. */
 enum Decompression {
@@ -18,7 +17,8 @@ enum Decompression {
     /** The uncompressed content of {@code blob}. Reading it to its end reads the blob to its end. */
     static InputStream open(InputStream blob) throws IOException {
         byte[] magic = blob.readNBytes(MAGIC_BYTES);
-        InputStream whole = new SequenceInputStream(new ByteArrayInputStream(magic), blob);
+        PushbackInputStream whole = new PushbackInputStream(blob, MAGIC_BYTES);
+        whole.unread(magic);
         return switch (of(magic)) {
             case NONE -> whole;
             case GZIP -> new Gunzip(whole);

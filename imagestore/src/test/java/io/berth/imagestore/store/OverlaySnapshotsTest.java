@@ -1,0 +1,150 @@
+package io.berth.imagestore.store;
+
+import static io.berth.imagestore.unpack.TarBuilder.directory;
+import static io.berth.imagestore.unpack.TarBuilder.file;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.berth.imagestore.Image;
+import io.berth.imagestore.ImageException;
+import io.berth.imagestore.ImageException.Kind;
+import io.berth.imagestore.ImageStoreConfig;
+import io.berth.imagestore.RegistryAuth;
+import io.berth.imagestore.Snapshots.Snapshot;
+import io.berth.imagestore.unpack.TarBuilder;
+import io.berth.linux.Mounts;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.io.IOException;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Set;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class OverlaySnapshotsTest {
+    private static final String APP = "registry.example.com/app:1";
+
+    @TempDir
+    private Path folder;
+
+    private final TestRegistry registry = new TestRegistry();
+    private ImageStore store;
+    private Path target;
+
+    @BeforeEach
+    void open() throws ImageException {
+        store = ImageStore.open(new ImageStoreConfig(folder.resolve("im,ages"), null, 3, Set.of()), registry,
+                new SimpleMeterRegistry());
+        target = folder.resolve("rootfs");
+    }
+
+    @AfterEach
+    void close() throws ImageException {
+        store.snapshots().unmount(target);
+        store.close();
+    }
+
+    @Test
+    void aSnapshotShowsTheLayersMergedAndKeepsThemClean() throws Exception {
+        mounted(false, new TarBuilder().add(file("a/one", "1")).add(file("a/two", "2")).add(file("gone", "x"))
+                .add(file("opaque/old", "x")),
+                new TarBuilder().add(file(".wh.gone", "")).add(file("a/two", "second"))
+                        .add(file("opaque/.wh..wh..opq", "")).add(file("opaque/new", "x")));
+
+        assertThat(target.resolve("a/one")).hasContent("1");
+        assertThat(target.resolve("a/two")).hasContent("second");
+        assertThat(target.resolve("gone")).doesNotExist();
+        assertThat(target.resolve("opaque/old")).doesNotExist();
+        assertThat(target.resolve("opaque/new")).exists();
+        Files.writeString(target.resolve("a/one"), "changed");
+        Files.delete(target.resolve("a/two"));
+        Files.write(target.resolve("big"), new byte[1 << 20]);
+
+        assertThat(store.snapshots().usage("c1").bytes()).isBetween(1L << 20, 2L << 20);
+        store.snapshots().unmount(target);
+        store.snapshots().unmount(target);
+        store.snapshots().prepare("c2", store.list().getFirst().id());
+        store.snapshots().mount("c2", target, false);
+        assertThat(target.resolve("a/one")).hasContent("1");
+        assertThat(target.resolve("a/two")).hasContent("second");
+        assertThat(target.resolve("big")).doesNotExist();
+    }
+
+    @Test
+    void impliedDirectoriesKeepWhatALowerLayerSays() throws Exception {
+        mounted(false,
+                new TarBuilder().add(directory("./").mode(0711)).add(directory("tmp").mode(01777).modified(5))
+                        .add(directory("home").mode(0755))
+                        .add(directory("home/user").mode(0700).owner(1000, 1000)),
+                new TarBuilder().add(file("tmp/file", "x")).add(file("home/user/file", "x")),
+                new TarBuilder().add(file("tmp/other", "x")));
+
+        assertThat(Files.getAttribute(target.resolve("tmp"), "unix:mode")).isEqualTo(041777);
+        assertThat(Files.getAttribute(target.resolve("home/user"), "unix:mode")).isEqualTo(040700);
+        assertThat(Files.getAttribute(target.resolve("home/user"), "unix:uid")).isEqualTo(1000);
+        assertThat(Files.getAttribute(target.resolve("home"), "unix:mode")).isEqualTo(040755);
+        assertThat(Files.getAttribute(target, "unix:mode")).isEqualTo(040711);
+        assertThat(target.resolve("tmp/file")).exists();
+        assertThat(target.resolve("home/user/file")).exists();
+    }
+
+    @Test
+    void aReadOnlyMountRefusesToBeWritten() throws Exception {
+        mounted(true, new TarBuilder().add(file("f", "x")));
+        // Mounted there already is success.
+        store.snapshots().mount("c1", target, true);
+
+        assertThat(target.resolve("f")).hasContent("x");
+        assertThatThrownBy(() -> Files.createFile(target.resolve("new")))
+                .isInstanceOf(FileSystemException.class)
+                .hasMessageContaining("Read-only");
+        store.snapshots().unmount(target);
+        assertThat(Mounts.isMountPoint(target)).isFalse();
+    }
+
+    @Test
+    void fiveHundredLayersAreMountedByEitherWay() throws Exception {
+        TarBuilder[] layers = new TarBuilder[500];
+        for (int i = 0; i < layers.length; i++) {
+            layers[i] = new TarBuilder().add(file("file" + i, "x")).add(file("last", Integer.toString(i)));
+        }
+        Snapshot snapshot = mounted(false, layers);
+        assertWholeImage();
+
+        store.snapshots().unmount(target);
+        OverlayMount.mountByOptions(snapshot, store.root().resolve("layers"), target, false);
+        assertWholeImage();
+    }
+
+    @Test
+    void preparingAgainGivesTheSameSnapshotAndAnAbsentImageIsSaid() throws Exception {
+        Snapshot first = mounted(false, new TarBuilder().add(file("f", "x")));
+
+        assertThat(store.snapshots().prepare("c1", first.imageId())).isEqualTo(first);
+        assertThatThrownBy(() -> store.snapshots().prepare("c2", "sha256:" + "0".repeat(64)))
+                .isInstanceOfSatisfying(ImageException.class,
+                        e -> assertThat(e.kind()).isEqualTo(Kind.NOT_FOUND));
+        assertThatThrownBy(() -> store.snapshots().mount("c2", target, false))
+                .hasMessageContaining("no snapshot c2");
+        store.snapshots().remove("c2");
+        assertThat(store.snapshots().usage("c2").bytes()).isZero();
+    }
+
+    private void assertWholeImage() throws IOException {
+        assertThat(target.resolve("last")).hasContent("499");
+        try (var files = Files.list(target)) {
+            assertThat(files.count()).isEqualTo(501);
+        }
+    }
+
+    private Snapshot mounted(boolean readOnly, TarBuilder... layers) throws ImageException {
+        registry.push(APP, TestRegistry.image("i", layers));
+        Image image = store.pull(APP, RegistryAuth.NONE);
+        Snapshot snapshot = store.snapshots().prepare("c1", image.id());
+        store.snapshots().mount("c1", target, readOnly);
+        return snapshot;
+    }
+}
