@@ -27,9 +27,8 @@ record CgroupChecks(Node node) {
         List<Finding> findings = new ArrayList<>();
         findings.add(hierarchy(layout));
         findings.add(controllers(controllers));
-        findings.add(Finding.ok(AREA, "driver", node.exists("/run/systemd/system") && layout.mode() == Mode.V2
-                ? "systemd (it is PID 1)"
-                : "cgroupfs"));
+        boolean systemd = node.exists("/run/systemd/system") && node.read("/proc/1/comm").equals("systemd");
+        findings.add(Finding.ok(AREA, "driver", systemd ? "systemd, which is PID 1" : "cgroupfs"));
         return findings;
     }
 

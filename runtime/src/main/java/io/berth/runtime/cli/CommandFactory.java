@@ -22,6 +22,9 @@ record CommandFactory(Map<String, String> environment, Installation installation
         if (type == CheckCommand.class) {
             return type.cast(new CheckCommand(environment, installation));
         }
+        if (type == DaemonCommand.class) {
+            return type.cast(new DaemonCommand(environment, installation));
+        }
         return CommandLine.defaultFactory().create(type);
     }
 }

@@ -8,16 +8,14 @@ import java.util.List;
 /** The images of this node, by whatever way is open. */
 interface ImageAccess extends AutoCloseable {
     /**
-     * Through the daemon where it runs.
+     * Through the daemon where it runs, else into the store itself, which no daemon can open meanwhile.
      *
-     * @throws IOException where it does not
+     * @throws IOException where neither way is open
      */
     static ImageAccess open(BerthConfig config) throws IOException {
-        if (!DaemonClient.answers(config.socket())) {
-            throw new IOException("no daemon answers at " + config.socket()
-                    + "; start it (berth daemon), or name its socket with --socket");
-        }
-        return new DaemonImages(DaemonClient.connect(config.socket()));
+        return DaemonClient.answers(config.socket())
+                ? new DaemonImages(DaemonClient.connect(config.socket()))
+                : StoredImages.open(config);
     }
 
     /** Imports what is at {@code path}, which is absolute. */
