@@ -13,7 +13,7 @@ import java.util.Set;
  * @param sysResource whether the daemon has CAP_SYS_RESOURCE
  * @param oomScoreAdj the daemon's own, the least that a container can get without CAP_SYS_RESOURCE
  * @param seccomp whether the kernel has seccomp filters
- * @param appArmor whether AppArmor is the kernel's and on
+ * @param appArmor whether AppArmor is the kernel's and on, and profiles can be loaded
  * @param seLinux whether SELinux is the kernel's and on
  * @param cgroupV2 whether control groups are the unified hierarchy alone
  * @param swapAccounting whether a cgroup's swap can be limited
@@ -43,7 +43,8 @@ public record HostFacts(Set<String> capabilities, boolean sysResource, int oomSc
                 capabilities.contains("CAP_SYS_RESOURCE"),
                 Integer.parseInt(Files.readString(root.resolve("proc/self/oom_score_adj")).strip()),
                 status.contains("\nSeccomp:"),
-                read(root.resolve("sys/module/apparmor/parameters/enabled")).startsWith("Y"),
+                read(root.resolve("sys/module/apparmor/parameters/enabled")).startsWith("Y")
+                        && AppArmorLoader.parser(root).isPresent(),
                 Files.exists(root.resolve("sys/fs/selinux/enforce")),
                 cgroups.unifiedOnly(),
                 cgroups.swapAccounting(),

@@ -87,11 +87,21 @@ final class SpdyConnection extends SimpleChannelInboundHandler<SpdyFrame> {
         }
         var stream = new SpdyStream(id, syn.headers(), new Inlet(gate), outlet);
         streams.put(id, stream);
-        ctx.writeAndFlush(new DefaultSpdySynReplyFrame(id));
+        ctx.writeAndFlush(reply(id));
         if (syn.isLast()) {
             end(stream);
         }
         listener.opened(stream);
+    }
+
+    /**
+     * Netty leaves out the header block of a reply without headers, and the Go client then waits for it; so a reply always
+     * has a header.
+     */
+    private static DefaultSpdySynReplyFrame reply(int id) {
+        var reply = new DefaultSpdySynReplyFrame(id);
+        reply.headers().set("server", "berth");
+        return reply;
     }
 
     private void data(SpdyDataFrame data) {

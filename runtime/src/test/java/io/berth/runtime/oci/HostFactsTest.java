@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -19,6 +20,10 @@ class HostFactsTest {
         write("sys/fs/cgroup/cgroup.controllers", "cpuset cpu io memory hugetlb pids\n");
         write("sys/fs/cgroup/system.slice/memory.swap.max", "max\n");
         write("sys/module/apparmor/parameters/enabled", "Y\n");
+        assertThat(HostFacts.detect(root).appArmor()).isFalse();
+        write("usr/sbin/apparmor_parser", "");
+        Files.setPosixFilePermissions(root.resolve("usr/sbin/apparmor_parser"),
+                PosixFilePermissions.fromString("rwxr-xr-x"));
         HostFacts facts = HostFacts.detect(root);
         assertThat(facts.capabilities()).hasSize(41);
         assertThat(facts.sysResource()).isTrue();
