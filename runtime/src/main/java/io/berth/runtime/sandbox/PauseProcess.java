@@ -1,69 +1,69 @@
 package io.berth.runtime.sandbox;
 
+import io.berth.linux.Errno;
+import io.berth.linux.LinuxException;
+import io.berth.linux.PidFd;
+import io.berth.linux.ProcessIdentity;
 import io.berth.runtime.state.SandboxRecord.Pause;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
-import java.nio.file.Path;
-import java.util.List;
-import java.util.OptionalLong;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
+import java.time.Duration;
+import java.util.Optional;
 
 /** PID 1 of a pod-shared PID namespace, told from a later process with its pid by its start time. */
 final class PauseProcess {
-    private static final long END_LIMIT_SECONDS = 10;
+    private static final Duration END_LIMIT = Duration.ofSeconds(10);
+    private static final int SIGKILL = 9;
 
     private PauseProcess() {}
 
     /** The identity of the live process {@code pid}. */
     static Pause identify(long pid) throws IOException {
-        return new Pause(pid, startTicks(pid)
+        return ProcessIdentity.of(pid).map(process -> new Pause(process.pid(), process.startTicks()))
                 .orElseThrow(
-                        () -> new IOException("the pause process " + pid + " ended as soon as it began")));
+                        () -> new IOException("the pause process " + pid + " ended as soon as it began"));
     }
 
     static boolean alive(Pause pause) throws IOException {
-        OptionalLong ticks = startTicks(pause.pid());
-        return ticks.isPresent() && ticks.getAsLong() == pause.startTicks();
+        Optional<PidFd> process = open(pause);
+        if (process.isEmpty()) {
+            return false;
+        }
+        try (PidFd open = process.get()) {
+            return !open.exited();
+        }
     }
 
     /** Ends it, and with it, as PID 1, every process of the namespace. Not there is success. */
     static void end(Pause pause) throws IOException, InterruptedException {
-        if (!alive(pause)) {
+        Optional<PidFd> process = open(pause);
+        if (process.isEmpty()) {
             return;
         }
-        ProcessHandle process = ProcessHandle.of(pause.pid()).orElse(null);
-        if (process == null) {
-            return;
-        }
-        process.destroyForcibly();
-        try {
-            process.onExit().get(END_LIMIT_SECONDS, TimeUnit.SECONDS);
-        } catch (TimeoutException | ExecutionException e) {
-            throw new IOException("the pause process " + pause.pid() + " is still there " + END_LIMIT_SECONDS
-                    + " s after SIGKILL: a process of the pod may be in uninterruptible sleep", e);
+        try (PidFd open = process.get()) {
+            open.signal(SIGKILL);
+            if (!open.awaitExit(END_LIMIT)) {
+                throw new IOException("the pause process " + pause.pid() + " is still there "
+                        + END_LIMIT.toSeconds()
+                        + " s after SIGKILL: a process of the pod may be in uninterruptible sleep");
+            }
         }
     }
 
-    /** The PID namespace that it holds. */
-    static Path namespace(Pause pause) {
-        return Path.of("/proc", Long.toString(pause.pid()), "ns", "pid");
-    }
-
-    /** Field 22 of {@code /proc/<pid>/stat}; empty where the process is gone or a zombie. */
-    private static OptionalLong startTicks(long pid) throws IOException {
-        String stat;
+    /** A handle on this very process; empty where it is gone, whoever has its number now. */
+    private static Optional<PidFd> open(Pause pause) throws IOException {
+        PidFd process;
         try {
-            stat = Files.readString(Path.of("/proc", Long.toString(pid), "stat"));
-        } catch (NoSuchFileException e) {
-            return OptionalLong.empty();
+            process = PidFd.open(pause.pid());
+        } catch (LinuxException e) {
+            if (e.errno() == Errno.ESRCH) {
+                return Optional.empty();
+            }
+            throw e;
         }
-        // The command, field 2, may hold spaces and parentheses; what follows its last parenthesis does not.
-        List<String> fields = List.of(stat.substring(stat.lastIndexOf(')') + 2).split(" "));
-        return "Z".equals(fields.get(0))
-                ? OptionalLong.empty()
-                : OptionalLong.of(Long.parseLong(fields.get(19)));
+        if (new ProcessIdentity(pause.pid(), pause.startTicks()).present()) {
+            return Optional.of(process);
+        }
+        process.close();
+        return Optional.empty();
     }
 }
