@@ -46,7 +46,8 @@ final class SpdyClient implements AutoCloseable {
     final CountDownLatch goneAway = new CountDownLatch(1);
     private final LinkedBlockingQueue<Integer> replies = new LinkedBlockingQueue<>();
     private final LinkedBlockingQueue<Integer> ends = new LinkedBlockingQueue<>();
-    private final MultiThreadIoEventLoopGroup loop = new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
+    private final MultiThreadIoEventLoopGroup loop = new MultiThreadIoEventLoopGroup(1,
+            NioIoHandler.newFactory());
     private final CompletableFuture<Integer> upgraded = new CompletableFuture<>();
     private @Nullable Channel channel;
     private int nextId = 1;
@@ -59,7 +60,8 @@ final class SpdyClient implements AutoCloseable {
 
     private void open(URI url, List<String> protocols) throws Exception {
         var request = new DefaultFullHttpRequest(HttpVersion.HTTP_1_1, HttpMethod.POST, url.getRawPath());
-        request.headers().set(HttpHeaderNames.HOST, url.getAuthority()).set(HttpHeaderNames.CONNECTION, "Upgrade")
+        request.headers().set(HttpHeaderNames.HOST, url.getAuthority())
+                .set(HttpHeaderNames.CONNECTION, "Upgrade")
                 .set(HttpHeaderNames.UPGRADE, "SPDY/3.1").set(HttpHeaderNames.CONTENT_LENGTH, 0)
                 .set("X-Stream-Protocol-Version", protocols);
         channel = new Bootstrap().group(loop).channel(NioSocketChannel.class)
