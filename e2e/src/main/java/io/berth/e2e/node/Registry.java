@@ -99,6 +99,17 @@ public final class Registry implements Startable {
                 + "/data");
     }
 
+    /** Deletes the bytes of {@code image} from the disk; it cannot be pulled any more. */
+    public void deleteStored(TestImage image) {
+        try {
+            for (Blob blob : image.blobs()) {
+                Files.deleteIfExists(storedFile(blob));
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
     @Override
     public void start() {
         process.start(() -> Ports.isOpen("127.0.0.1", port));

@@ -1,0 +1,150 @@
+package io.berth.e2e.bench;
+
+import io.berth.cri.v1.ImageSpec;
+import io.berth.cri.v1.PullImageRequest;
+import io.berth.cri.v1.RemoveImageRequest;
+import io.berth.e2e.cri.Cri;
+import io.berth.e2e.image.Busybox;
+import io.berth.e2e.node.BerthDaemon;
+import io.berth.e2e.node.CniNetwork;
+import io.berth.e2e.node.Command;
+import io.berth.e2e.node.ContainerdDaemon;
+import io.berth.e2e.node.CriServer;
+import io.berth.e2e.node.Node;
+import io.berth.e2e.node.Registry;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/** {@code ./bench}: starts what is to be measured, measures it, prints a line of JSON per benchmark and runtime. */
+final class Bench {
+    private static final List<String> BENCHMARKS = List.of("pods", "pull", "logs", "memory");
+
+    private final Path directory;
+    private final Registry registry;
+    private final String busybox;
+    private final List<AutoCloseable> started = new ArrayList<>();
+
+    /**
+     * What the command line asks for.
+     *
+     * @param endpoint the socket of a runtime that runs already; none to start Berth here
+     * @param peer whether containerd is measured beside it
+     * @param runs how often; 0 for each benchmark's own number
+     */
+    private record Order(List<String> benchmarks, Optional<Path> endpoint, boolean peer, int runs,
+            String handler) {
+        static Order parse(String[] arguments) {
+            var benchmarks = new ArrayList<String>();
+            Optional<Path> endpoint = Optional.empty();
+            boolean peer = false;
+            int runs = 0;
+            String handler = "";
+            for (int i = 0; i < arguments.length; i++) {
+                switch (arguments[i]) {
+                    case "--endpoint" -> endpoint = Optional
+                            .of(Path.of(value(arguments, ++i).replaceFirst("^unix://", "")).toAbsolutePath());
+                    case "--runs" -> runs = Integer.parseInt(value(arguments, ++i));
+                    case "--handler" -> handler = value(arguments, ++i);
+                    case "peer" -> peer = true;
+                    case String name when BENCHMARKS.contains(name) -> benchmarks.add(name);
+                    case String other -> throw new IllegalArgumentException(other);
+                }
+            }
+            if (peer && endpoint.isPresent() || !peer && benchmarks.isEmpty()) {
+                throw new IllegalArgumentException(String.join(" ", arguments));
+            }
+            return new Order(benchmarks.isEmpty() ? BENCHMARKS : benchmarks, endpoint, peer, runs, handler);
+        }
+
+        private static String value(String[] arguments, int index) {
+            if (index >= arguments.length) {
+                throw new IllegalArgumentException(arguments[index - 1] + " needs a value");
+            }
+            return arguments[index];
+        }
+    }
+
+    private Bench() throws IOException {
+        directory = Files.createTempDirectory(Node.workspace(), "b");
+        registry = new Registry(directory.resolve("registry"));
+        registry.start();
+        started.add(registry::stop);
+        busybox = registry.push("bench/busybox", "1", Busybox.image());
+    }
+
+    public static void main(String[] arguments) throws Exception {
+        Order order;
+        try {
+            order = Order.parse(arguments);
+        } catch (IllegalArgumentException e) {
+            System.err.println("bench: not understood: " + e.getMessage());
+            System.exit(2);
+            return;
+        }
+        var bench = new Bench();
+        try {
+            List<Target> targets = bench.targets(order);
+            for (String name : order.benchmarks()) {
+                Report.print(bench.benchmark(name), targets, order.runs());
+            }
+        } finally {
+            bench.stop();
+        }
+        System.exit(0);
+    }
+
+    private Benchmark benchmark(String name) {
+        return switch (name) {
+            case "pods" -> new PodsBenchmark(busybox);
+            case "pull" -> new PullBenchmark(registry);
+            case "logs" -> new LogsBenchmark(busybox);
+            case "memory" -> new MemoryBenchmark(busybox);
+            default -> throw new IllegalArgumentException(name);
+        };
+    }
+
+    private List<Target> targets(Order order) throws IOException {
+        if (order.endpoint().isPresent()) {
+            return List.of(target(order.endpoint().get(), order.handler()));
+        }
+        var network = new CniNetwork(directory.resolve("cni"));
+        Path registries = Files.writeString(directory.resolve("registries.conf"),
+                "[[registry]]%nlocation = \"%s\"%ninsecure = true%n".formatted(registry.authority()));
+        var targets = new ArrayList<Target>();
+        targets.add(start(
+                new BerthDaemon(BerthDaemon.Options.in(directory.resolve("berth"), network, registries)),
+                order));
+        if (order.peer()) {
+            String pause = Node.pushPauseImage(registry);
+            targets.add(start(new ContainerdDaemon(directory.resolve("containerd"), network, pause), order));
+        }
+        return targets;
+    }
+
+    private Target start(CriServer server, Order order) {
+        server.start();
+        started.addFirst(server::stop);
+        return target(server.socket(), order.handler());
+    }
+
+    private Target target(Path socket, String handler) {
+        Cri cri = Cri.connect(socket);
+        started.addFirst(cri);
+        ImageSpec image = ImageSpec.newBuilder().setImage(busybox).build();
+        cri.images().pullImage(PullImageRequest.newBuilder().setImage(image).build());
+        started.addFirst(
+                () -> cri.images().removeImage(RemoveImageRequest.newBuilder().setImage(image).build()));
+        return new Target(socket, cri, handler, directory.resolve("logs"));
+    }
+
+    private void stop() throws Exception {
+        for (AutoCloseable each : started) {
+            each.close();
+        }
+        Command.output("rm", "-rf", directory.toString());
+    }
+}
