@@ -24,6 +24,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.testcontainers.junit.jupiter.Container;
 import org.testcontainers.junit.jupiter.Testcontainers;
@@ -100,13 +102,21 @@ final class StatusIT {
     }
 
     @Test
-    void whatIsNotBuiltSaysSoWithItsName() {
+    void whatIsNotBuiltSaysSoWithItsNameAndIsInTheReadme() throws IOException {
+        var missing = new TreeSet<String>();
         for (MethodDescriptor<?, ?> method : RuntimeServiceGrpc.getServiceDescriptor().getMethods()) {
             NODE.cri().errorOf(method, Duration.ofSeconds(2))
                     .filter(status -> status.getCode() == io.grpc.Status.Code.UNIMPLEMENTED)
-                    .ifPresent(status -> assertThat(status.getDescription())
-                            .contains(method.getBareMethodName()));
+                    .ifPresent(status -> {
+                        assertThat(status.getDescription()).contains(method.getBareMethodName());
+                        missing.add(method.getBareMethodName());
+                    });
         }
+        String section = Files.readString(Path.of("README.md"))
+                .split("## What is not built yet|## Measure it")[1];
+
+        assertThat(Pattern.compile("`([A-Z]\\w+)`").matcher(section).results().map(result -> result.group(1)))
+                .containsExactlyInAnyOrderElementsOf(missing);
     }
 
     private static RuntimeCondition network() {

@@ -54,7 +54,7 @@ final class Bench {
                     case String other -> throw new IllegalArgumentException(other);
                 }
             }
-            if (peer && endpoint.isPresent() || !peer && benchmarks.isEmpty()) {
+            if (peer ? endpoint.isPresent() : benchmarks.isEmpty()) {
                 throw new IllegalArgumentException(String.join(" ", arguments));
             }
             return new Order(benchmarks.isEmpty() ? BENCHMARKS : benchmarks, endpoint, peer, runs, handler);

@@ -53,9 +53,8 @@ record LogsBenchmark(String image) implements Benchmark {
                         ends -> ends);
             });
             checkLines(container.logFile());
-            Map<String, Double> times = watch.times();
-            times.put("mib_per_second", LINES * LINE_BYTES / 1048.576 / times.get("logs_ms"));
-            return times;
+            watch.derive("mib_per_second", times -> LINES * LINE_BYTES / 1048.576 / times.millis("logs_ms"));
+            return watch.times();
         } finally {
             deleteLogs(target.logs());
         }

@@ -2,6 +2,7 @@ package io.berth.e2e.bench;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.ToDoubleFunction;
 
 /** Times of steps, in milliseconds. */
 final class Stopwatch {
@@ -25,6 +26,16 @@ final class Stopwatch {
             step.run();
             return "";
         });
+    }
+
+    /** A further figure, made of the times so far. */
+    void derive(String name, ToDoubleFunction<Stopwatch> figure) {
+        times.put(name, figure.applyAsDouble(this));
+    }
+
+    /** What {@code step} took. */
+    double millis(String step) {
+        return times.getOrDefault(step, Double.NaN);
     }
 
     Map<String, Double> times() {
