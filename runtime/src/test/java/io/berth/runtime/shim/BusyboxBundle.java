@@ -94,6 +94,11 @@ final class BusyboxBundle implements AutoCloseable {
     @Override
     public void close() throws IOException {
         command("runc", "--root", runtimeRoot.toString(), "delete", "--force", id);
+        Path pidFile = directory.resolve("shim.pid");
+        if (Files.exists(pidFile)) {
+            ProcessHandle.of(Long.parseLong(Files.readString(pidFile).strip()))
+                    .ifPresent(ProcessHandle::destroyForcibly);
+        }
     }
 
     private static void command(String... command) throws IOException {

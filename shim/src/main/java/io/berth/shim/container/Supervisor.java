@@ -28,6 +28,7 @@ final class Supervisor {
     private static final int LINGER_MILLIS = 10_000;
     private static final int ATTACH_KERNEL_BYTES = 1024 * 1024;
     private static final int COOL_MILLIS = 2_000;
+    private static final int AFTERLIFE_MILLIS = 5_000;
     private static final int FOREVER = -1;
 
     private final Arguments arguments;
@@ -43,6 +44,7 @@ final class Supervisor {
     private final OomCounter oom = new OomCounter();
     private final byte[] clock = new byte[16];
     private final byte[] scratch = new byte[64];
+    private final Text exitText = new Text(128);
     private final Text failure = new Text(ERROR_TEXT_BYTES);
     private final Text createLog = new Text(16).add("create.log");
     private final Text startLog = new Text(16).add("start.log");
@@ -58,6 +60,7 @@ final class Supervisor {
     private byte[] exitRecord = new byte[0];
     private boolean running = true;
     private boolean warm;
+    private boolean exitFileWritten;
     private boolean failureTold;
     private @Nullable Connection createWaiter;
     private @Nullable Connection startWaiter;
@@ -110,16 +113,39 @@ final class Supervisor {
                 new Text(16).addNumber(Libc.getpid()).add("\n"));
         beginCreate();
         while (running) {
-            boolean busy = loop
-                    .turn(state == Wire.STATE_FAILED ? LINGER_MILLIS : warm ? COOL_MILLIS : FOREVER);
+            boolean busy = loop.turn(patienceMillis());
             if (state == Wire.STATE_FAILED && (failureTold || !busy) && !anyConnected()) {
                 running = false;
             }
-            if (warm && !busy) {
-                coolDown();
+            if (!busy) {
+                idle();
             }
         }
         Libc.unlink(new Text(16).add("shim.sock").address());
+    }
+
+    private int patienceMillis() {
+        if (warm) {
+            return COOL_MILLIS;
+        }
+        return switch (state) {
+            case Wire.STATE_FAILED -> LINGER_MILLIS;
+            case Wire.STATE_EXITED -> AFTERLIFE_MILLIS;
+            default -> FOREVER;
+        };
+    }
+
+    private void idle() {
+        if (warm) {
+            coolDown();
+        }
+        if (state == Wire.STATE_EXITED) {
+            writeExitFile();
+            // Who removed the directory will never ask again.
+            int socket = Libc.open(new Text(16).add("shim.sock").address(), Libc.O_PATH | Libc.O_CLOEXEC, 0);
+            running = socket >= 0;
+            Libc.close(socket);
+        }
     }
 
     /** Gives back what a burst of output has used. */
@@ -303,10 +329,10 @@ final class Supervisor {
         boolean killed = oom.increased();
         int code = Children.code(status);
         int signal = Children.signal(status);
-        Text record = new Text(128).add("code=").addNumber(code).add(" signal=").addNumber(signal)
+        exitText.clear().add("code=").addNumber(code).add(" signal=").addNumber(signal)
                 .add(" oom=")
                 .addNumber(killed ? 1 : 0).add(" time=").addNumber(time).add("\n");
-        Files.writeAtomically(new Text(16).add("exit"), new Text(16).add(".exit"), record);
+        writeExitFile();
         state = Wire.STATE_EXITED;
         stdin.close(loop);
         exitRecord = exitBody(code, signal, killed, time);
@@ -318,6 +344,14 @@ final class Supervisor {
                     client.closeWhenSent();
                 }
             }
+        }
+    }
+
+    /** Once; a full disk is tried again. */
+    private void writeExitFile() {
+        if (!exitFileWritten) {
+            exitFileWritten = Files.writeAtomically(new Text(16).add("exit"), new Text(16).add(".exit"),
+                    exitText) >= 0;
         }
     }
 

@@ -25,6 +25,7 @@ public final class Libc {
     public static final int O_APPEND = 02000;
     public static final int O_NONBLOCK = 04000;
     public static final int O_CLOEXEC = 02000000;
+    public static final int O_PATH = 010000000;
     public static final int SEEK_END = 2;
 
     public static final int F_DUPFD_CLOEXEC = 1030;
