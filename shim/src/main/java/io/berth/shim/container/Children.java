@@ -13,6 +13,9 @@ import org.teavm.interop.Address;
  * of those is awaited, strangers are left as zombies, so that no exit status is lost.
  */
 final class Children extends Source {
+    /** Code 255. */
+    private static final int UNKNOWN_STATUS = 255 << 8;
+
     /** A process whose end somebody wants to know. */
     abstract static class Child {
         private int pid;
@@ -61,6 +64,30 @@ final class Children extends Source {
             }
         }
         return false;
+    }
+
+    /**
+     * Looks after a child that was just added: it may have ended already, or somebody else may have reaped it, and then nobody
+     * knows how it ended.
+     */
+    void check(Child child) {
+        if (!child.isAlive()) {
+            return;
+        }
+        int result = Libc.waitpid(child.pid, Address.ofData(status), Libc.WNOHANG);
+        if (result == 0) {
+            return;
+        }
+        if (result < 0) {
+            Wire.putIntLittle(status, 0, UNKNOWN_STATUS);
+        }
+        for (int i = 0; i < children.length; i++) {
+            Child known = children[i];
+            if (known != null && known.pid == child.pid) {
+                ended(i, known);
+                return;
+            }
+        }
     }
 
     @Override

@@ -18,8 +18,10 @@ final class Connection extends Source {
     private static final int OUT_BYTES = 128 * 1024;
     private static final int EPOLLRDHUP = 0x2000;
     private static final int MIN_ROOM = 4096;
+    private static final Text ERROR_BODY = new Text(1 + Supervisor.MESSAGE_BYTES);
+    private static final byte[] OPTION = new byte[4];
 
-    private final Supervisor supervisor;
+    private final Requests requests;
     private final EventLoop loop;
     private byte[] in = new byte[0];
     private byte[] out = new byte[0];
@@ -36,8 +38,8 @@ final class Connection extends Source {
     private boolean attached;
     private @Nullable Exec exec;
 
-    Connection(Supervisor supervisor, EventLoop loop) {
-        this.supervisor = supervisor;
+    Connection(Requests requests, EventLoop loop) {
+        this.requests = requests;
         this.loop = loop;
     }
 
@@ -150,7 +152,7 @@ final class Connection extends Source {
                     break;
                 }
             } else {
-                supervisor.request(this, type, in, body, length);
+                requests.handle(this, type, in, body, length);
             }
             inStart = body + length;
         }
@@ -162,7 +164,7 @@ final class Connection extends Source {
 
     /** False where the process does not take it all now. */
     private boolean feed(int body, int length) {
-        Stdin stdin = supervisor.stdinOf(this);
+        Stdin stdin = requests.stdinOf(this);
         if (stdin != null) {
             stdinTaken += stdin.write(in, body + stdinTaken, length - stdinTaken);
             if (stdinTaken < length) {
@@ -212,12 +214,13 @@ final class Connection extends Source {
     }
 
     void error(int kind, Text text) {
-        Text body = new Text(text.length() + 1).add((byte) kind).add(text);
-        send(Wire.ERROR, body.array(), 0, Math.min(body.length(), Wire.MAX_BODY_BYTES));
+        ERROR_BODY.clear().add((byte) kind).add(text);
+        send(Wire.ERROR, ERROR_BODY.array(), 0, ERROR_BODY.length());
     }
 
     void error(int kind, String text) {
-        error(kind, new Text(text.length()).add(text));
+        ERROR_BODY.clear().add((byte) kind).add(text);
+        send(Wire.ERROR, ERROR_BODY.array(), 0, ERROR_BODY.length());
     }
 
     /** Answers with an error and hangs up. */
@@ -293,9 +296,8 @@ final class Connection extends Source {
 
     /** Lets a burst of output wait in the kernel rather than cost the client its connection. */
     void enlargeKernelBuffer(int bytes) {
-        byte[] value = new byte[4];
-        Wire.putIntLittle(value, 0, bytes);
-        Libc.setsockopt(fd(), Libc.SOL_SOCKET, Libc.SO_SNDBUFFORCE, Address.ofData(value), value.length);
+        Wire.putIntLittle(OPTION, 0, bytes);
+        Libc.setsockopt(fd(), Libc.SOL_SOCKET, Libc.SO_SNDBUFFORCE, Address.ofData(OPTION), OPTION.length);
     }
 
     void hangUp() {
@@ -303,7 +305,7 @@ final class Connection extends Source {
             return;
         }
         close(loop);
-        supervisor.disconnected(this);
+        requests.disconnected(this);
         exec = null;
         Pages.release(in);
         Pages.release(out);

@@ -7,10 +7,10 @@ import org.teavm.interop.Address;
 
 /** The socket that the daemon connects to. */
 final class ControlSocket extends Source {
-    private final Supervisor supervisor;
+    private final Clients clients;
 
-    ControlSocket(Supervisor supervisor, int fd) {
-        this.supervisor = supervisor;
+    ControlSocket(Clients clients, int fd) {
+        this.clients = clients;
         own(fd);
     }
 
@@ -23,7 +23,7 @@ final class ControlSocket extends Source {
         int client = Libc.accept4(fd(), Address.fromLong(0), Address.fromLong(0),
                 Libc.SOCK_NONBLOCK | Libc.SOCK_CLOEXEC);
         if (client >= 0) {
-            supervisor.accepted(client);
+            clients.accepted(client);
         }
     }
 }

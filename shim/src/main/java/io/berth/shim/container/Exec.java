@@ -29,6 +29,11 @@ final class Exec {
     private final Text pidFile = new Text(SMALL_PATH);
     private final Text logFile = new Text(SMALL_PATH);
     private final Text consoleFile = new Text(SMALL_PATH);
+    private final Pipe in = new Pipe();
+    private final Pipe out = new Pipe();
+    private final Pipe err = new Pipe();
+    private final byte[] started = new byte[8];
+    private final ExitRecord exit = new ExitRecord();
     private int id;
     private boolean busy;
     private boolean pumping;
@@ -85,7 +90,7 @@ final class Exec {
         int pid = terminal ? spawnWithTerminal() : spawnWithPipes((flags & Wire.FLAG_STDIN) != 0);
         if (pid < 0 || !supervisor.children().add(runtime, pid)) {
             refuse(Wire.ERROR_FAILED,
-                    new Text(SMALL_PATH * 2).add("cannot run the OCI runtime: ").addError(-pid));
+                    supervisor.message().add("cannot run the OCI runtime: ").addError(-pid));
             return;
         }
         supervisor.children().awaitStranger();
@@ -101,9 +106,7 @@ final class Exec {
     }
 
     private int spawnWithPipes(boolean withStdin) {
-        Pipe in = new Pipe();
-        Pipe out = new Pipe();
-        Pipe err = new Pipe();
+
         if (!out.open() || !err.open() || (withStdin && !in.open())) {
             int errno = Libc.errno();
             in.close();
@@ -124,28 +127,18 @@ final class Exec {
     }
 
     private Command command() {
-        Command command = supervisor.runtimeCommand(logFile).argument("exec").argument("--detach");
-        command.argument("--process");
-        supervisor.addPath(command.argument(), name);
-        command.argument("--pid-file");
-        supervisor.addPath(command.argument(), pidFile);
-        if (terminal) {
-            command.argument("--console-socket");
-            supervisor.addShortPath(command.argument(), consoleFile);
-        }
-        supervisor.addId(command.argument());
-        return command;
+        return supervisor.runtime().exec(logFile, name, pidFile, terminal, consoleFile);
     }
 
     private void runtimeEnded(int status) {
         supervisor.children().strangerCame();
         int pid = NOTHING;
-        Text text = new Text(Supervisor.ERROR_TEXT_BYTES);
+        Text text = supervisor.message();
         if (status == 0 && Files.read(pidFile, text) > 0) {
             pid = text.number();
         }
         if (pid <= 0) {
-            supervisor.runtimeError(text.clear(), logFile, status);
+            supervisor.runtime().addError(text.clear(), logFile, status);
             refuse(Wire.ERROR_OCI, text);
             return;
         }
@@ -159,11 +152,12 @@ final class Exec {
             abandon();
             return;
         }
-        byte[] started = new byte[8];
+
         Wire.putInt(started, 0, id);
         Wire.putInt(started, 4, pid);
         reader.send(Wire.STARTED, started, 0, started.length);
         pump();
+        supervisor.children().check(process);
     }
 
     private void takeTerminal() {
@@ -203,12 +197,11 @@ final class Exec {
                 || reader.room() == 0) {
             return;
         }
-        byte[] exit = Supervisor.exitBody(Children.code(exitStatus), Children.signal(exitStatus), false,
-                supervisor.now());
+        byte[] body = exit.set(exitStatus, false, supervisor.now());
         client = null;
         reader.setExec(null);
         free();
-        reader.send(Wire.EXIT, exit, 0, exit.length);
+        reader.send(Wire.EXIT, body, 0, body.length);
         reader.closeWhenSent();
     }
 

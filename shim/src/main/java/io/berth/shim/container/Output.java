@@ -38,7 +38,7 @@ final class Output extends Source {
             int offset = framer.writeOffset();
             int n = Libc.read(fd(), Address.ofData(buffer).add(offset), buffer.length - offset);
             if (n > 0) {
-                supervisor.attachments(stderr ? Wire.STDERR : Wire.STDOUT, buffer, offset, n);
+                supervisor.output(stderr ? Wire.STDERR : Wire.STDOUT, buffer, offset, n);
                 if (!discards) {
                     framer.accept(n, supervisor.now());
                 }
@@ -66,10 +66,13 @@ final class Output extends Source {
         }
     }
 
-    /** Forgets what was written so far: the OCI runtime's own words, before the container's program runs. */
-    void discard() {
+    /** Begins to watch; forgets what was written so far: the OCI runtime's own words, before the container's program runs. */
+    void begin() {
         while (isOpen() && Libc.read(fd(), Address.ofData(framer.buffer()), framer.buffer().length) > 0) {
             // The runtime has ended, so this does, too.
+        }
+        if (isOpen()) {
+            loop.watch(this, Libc.EPOLLIN);
         }
     }
 }

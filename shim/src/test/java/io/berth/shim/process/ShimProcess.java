@@ -36,19 +36,20 @@ final class ShimProcess implements AutoCloseable {
             esac
         done
         here=$(dirname "$0")
+        # The shell gives /dev/null to what it starts in the background.
+        exec 3<&0
         case $verb in
         create)
-            if [ -e "$here/refuse" ]; then
-                echo '{"level":"error","msg":"refused"}' >> "$log"
-                exit 1
-            fi
             mkfifo "$here/go"
-            sh -c 'read x < "$0/go"; exec sh "$1/program"' "$here" "$bundle" <&0 &
+            sh -c 'read x < "$0/go"; exec sh "$1/program"' "$here" "$bundle" <&3 3<&- &
             echo $! > "$pid_file" ;;
         start)
             echo > "$here/go" ;;
         exec)
-            sh "$process" <&0 &
+            # Its parent, this shell, must not reap it, as a real runtime does not; and the file goes with this shell.
+            orphanage='while [ "$(cut -d" " -f4 /proc/$$/stat)" = "$0" ]; do :; done; '
+            program=$orphanage$(cat "$process")
+            sh -c "$program" $$ <&3 3<&- &
             echo $! > "$pid_file" ;;
         esac
         """;
