@@ -29,6 +29,7 @@ public final class Container {
     private final AtomicBoolean stopSignalSent = new AtomicBoolean();
     private volatile ContainerRecord record;
     private volatile @Nullable Shim shim;
+    private volatile @Nullable ExecBarrier execBarrier;
 
     Container(ContainerRecord record, Sandbox sandbox, Duration lockLimit) {
         this.id = record.id();
@@ -65,6 +66,15 @@ public final class Container {
 
     void shim(@Nullable Shim next) {
         shim = next;
+    }
+
+    /** Set before a start; absent where an earlier daemon started the container, which is long ago. */
+    Optional<ExecBarrier> execBarrier() {
+        return Optional.ofNullable(execBarrier);
+    }
+
+    void execBarrier(ExecBarrier barrier) {
+        execBarrier = barrier;
     }
 
     /** Whether nothing of it runs any more. */

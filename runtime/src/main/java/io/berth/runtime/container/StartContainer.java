@@ -61,6 +61,7 @@ final class StartContainer {
         // after the start knows that one was asked for.
         long now = Times.nanos(deps.clock().instant());
         deps.containers().update(container, record -> record.starting(now));
+        container.execBarrier(new ExecBarrier(shim.containerPid()));
         try {
             shim.start(deps.config().timeouts().oci());
         } catch (ShimException e) {

@@ -54,6 +54,10 @@ final class StopContainer {
         ContainerRecord record = container.record();
         Optional<Shim> shim = container.shim();
         if (shim.isPresent() && container.claimStopSignal()) {
+            Optional<ExecBarrier> started = container.execBarrier();
+            if (started.isPresent()) {
+                started.get().await();
+            }
             shim.get().kill(record.stopSignal());
         }
         return container.awaitEnd(grace);

@@ -77,6 +77,7 @@ final class EndSandbox {
         stopLocked(sandbox);
         sandboxes.update(sandbox, Durability.DAEMON_CRASH, record -> record.withPhase(SandboxPhase.REMOVING));
         containers.removeAll(sandbox.id());
+        parts.removeCgroup(sandbox.record());
         sandboxes.forget(sandbox);
         events.publish(ContainerEventType.CONTAINER_DELETED_EVENT, sandbox.id(), sandbox.id(),
                 clock.instant());

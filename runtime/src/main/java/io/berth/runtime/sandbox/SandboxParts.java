@@ -38,8 +38,13 @@ final class SandboxParts {
             PauseProcess.end(record.pause().get());
         }
         environment.destroy(layout.sandbox(record.id()));
-        cgroups.removePod(record.config().getLinux().getCgroupParent(), record.id());
+        removeCgroup(record);
         forgetParts(sandbox);
+    }
+
+    /** Removes the pod's cgroup, unless something is left in it: the OCI runtime may not have let go of a container yet. */
+    void removeCgroup(SandboxRecord record) throws IOException {
+        cgroups.removePod(record.config().getLinux().getCgroupParent(), record.id());
     }
 
     private void forgetParts(Sandbox sandbox) throws StateException {

@@ -360,7 +360,7 @@ final class FakeNode {
 
         @Override
         public long containerPid() {
-            return 4242;
+            return 0;
         }
 
         @Override
