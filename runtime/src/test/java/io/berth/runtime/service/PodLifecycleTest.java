@@ -200,6 +200,13 @@ class PodLifecycleTest {
                 "metadata.name");
         assertStatus(() -> cri.run(Cri.pod("web").toBuilder().setLogDirectory("/var/log/../../etc").build()),
                 Status.Code.INVALID_ARGUMENT, "log_directory");
+        PodSandboxConfig.Builder rootless = Cri.pod("web").toBuilder();
+        rootless.getLinuxBuilder().getSecurityContextBuilder().getNamespaceOptionsBuilder()
+                .getUsernsOptionsBuilder()
+                .setMode(io.berth.cri.v1.NamespaceMode.POD)
+                .addUids(io.berth.cri.v1.IDMapping.newBuilder().setContainerId(1).setHostId(1000)
+                        .setLength(10));
+        assertStatus(() -> cri.run(rootless.build()), Status.Code.INVALID_ARGUMENT, "userns_options.uids");
         assertStatus(() -> Cri.call(cri.service()::runPodSandbox,
                 io.berth.cri.v1.RunPodSandboxRequest.newBuilder().setConfig(Cri.pod("web"))
                         .setRuntimeHandler("kata").build()),
