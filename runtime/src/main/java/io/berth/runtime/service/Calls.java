@@ -25,7 +25,8 @@ final class Calls {
             Thread.currentThread().interrupt();
             observer.onError(Status.CANCELLED.withDescription(rpc + " was interrupted").asRuntimeException());
             return;
-        } catch (Exception e) {
+        } catch (Exception | LinkageError e) {
+            // A class or library that the installation lacks must name itself to the caller, too.
             fail(rpc, observer, e);
             return;
         }
@@ -37,7 +38,7 @@ final class Calls {
         }
     }
 
-    private static <T> void fail(String rpc, StreamObserver<T> observer, Exception failure) {
+    private static <T> void fail(String rpc, StreamObserver<T> observer, Throwable failure) {
         Status status = GrpcErrors.status(failure);
         switch (status.getCode()) {
             case NOT_FOUND -> log.atDebug().addKeyValue("rpc", rpc).log(status.getDescription());

@@ -32,7 +32,7 @@ class NodeCgroupsTest {
         var pod = cgroups.createPod(parent, sandbox);
         assertThat(pod.path()).isEqualTo(parent);
         Process process = new ProcessBuilder("sh", "-c",
-                "read go; head -c 20000000 /dev/zero | tail -c 1 > /dev/null; echo done; sleep 1000 & sleep 1000")
+                "read go; head -c 20000000 /dev/zero | tail -c 1 > /dev/null; sleep 1000 & echo done; wait")
                 .start();
         for (Path procs : pod.procsFiles()) {
             Files.writeString(procs, Long.toString(process.pid()));
