@@ -37,9 +37,12 @@ import java.util.zip.ZipFile;
  * </pre>
  */
 final class Distribution {
-    /** What {@code jdeps --print-module-deps} says of the jars, and what they reach by reflection. */
+    /**
+     * What {@code jdeps --print-module-deps} says of the jars, without java.desktop: picocli and Jackson can do with its
+     * beans and do without.
+     */
     private static final String MODULES = String.join(",", "java.base", "java.logging", "java.management",
-            "java.naming", "java.net.http", "java.security.jgss", "java.sql", "jdk.httpserver", "jdk.management",
+            "java.naming", "java.security.jgss", "java.sql", "jdk.httpserver", "jdk.jfr", "jdk.management", "jdk.net",
             "jdk.unsupported");
 
     /** The AOT cache knows its jars by size and time: a fixed time survives a copy of the tree that keeps no times. */

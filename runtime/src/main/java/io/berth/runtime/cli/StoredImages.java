@@ -3,9 +3,9 @@ package io.berth.runtime.cli;
 import io.berth.imagestore.Image;
 import io.berth.imagestore.store.ImageStore;
 import io.berth.runtime.config.BerthConfig;
-import io.berth.runtime.daemon.Daemon;
 import io.berth.runtime.daemon.DaemonException;
 import io.berth.runtime.daemon.InstanceLock;
+import io.berth.runtime.daemon.NodeImages;
 import io.micrometer.core.instrument.Metrics;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -26,7 +26,7 @@ record StoredImages(InstanceLock lock, ImageStore store) implements ImageAccess 
         }
         try {
             return new StoredImages(lock,
-                    ImageStore.open(Daemon.storeConfig(config), Metrics.globalRegistry));
+                    NodeImages.open(config, Metrics.globalRegistry));
         } catch (IOException | RuntimeException e) {
             lock.close();
             throw e;

@@ -36,10 +36,12 @@ public record BerthConfig(Path root, Path state, Path socket, Optional<Path> shi
 
     /**
      * @param registriesConf containers registries.conf v2; need not exist
+     * @param certsDirs containers-certs.d(5) directories; the first that has a registry's wins
      * @param parallelLayers layers downloaded and unpacked at the same time, over all pulls
      * @param pinned references that garbage collection never removes
      */
-    public record Registry(Path registriesConf, int parallelLayers, List<String> pinned) {}
+    public record Registry(Path registriesConf, List<Path> certsDirs, int parallelLayers,
+            List<String> pinned) {}
 
     /** @param timeout deadline of the whole plugin chain for one pod */
     public record Cni(List<Path> binDirs, Path confDir, Duration timeout) {}

@@ -32,6 +32,8 @@ record ConfigKey<T>(String name, ValueType<T> type, T defaultValue) {
 
     static final ConfigKey<Path> REGISTRIES_CONF = path("registry.registries_conf",
             "/etc/containers/registries.conf");
+    static final ConfigKey<List<Path>> CERTS_DIRS = new ConfigKey<>("registry.certs_dirs", ValueType.PATHS,
+            List.of(Path.of("/etc/containers/certs.d"), Path.of("/etc/docker/certs.d")));
     static final ConfigKey<Long> PARALLEL_LAYERS = new ConfigKey<>("registry.parallel_layers",
             ValueType.number(1, 64), 6L);
     static final ConfigKey<List<String>> PINNED_IMAGES = new ConfigKey<>("registry.pinned_images",
@@ -79,7 +81,8 @@ record ConfigKey<T>(String name, ValueType<T> type, T defaultValue) {
 
     static final List<ConfigKey<?>> ALL = List.of(ROOT, STATE, SOCKET, SHIM, DEFAULT_RUNTIME, CGROUP_DRIVER,
             LOG_LEVEL,
-            LOG_FORMAT, REGISTRIES_CONF, PARALLEL_LAYERS, PINNED_IMAGES, CNI_BIN_DIRS, CNI_CONF_DIR,
+            LOG_FORMAT, REGISTRIES_CONF, CERTS_DIRS, PARALLEL_LAYERS, PINNED_IMAGES, CNI_BIN_DIRS,
+            CNI_CONF_DIR,
             CNI_TIMEOUT,
             STREAMING_ADDRESS, STREAMING_PORT, STREAMING_CERTIFICATE, STREAMING_KEY, STREAMING_IDLE,
             METRICS_ENABLED, METRICS_ADDRESS, METRICS_PORT,

@@ -133,6 +133,7 @@ public final class ConfigLoader {
                         settings.get(ConfigKey.LOG_FORMAT).equals("json")),
                 runtimes,
                 new BerthConfig.Registry(settings.get(ConfigKey.REGISTRIES_CONF),
+                        settings.get(ConfigKey.CERTS_DIRS),
                         intOf(ConfigKey.PARALLEL_LAYERS), settings.get(ConfigKey.PINNED_IMAGES)),
                 new BerthConfig.Cni(settings.get(ConfigKey.CNI_BIN_DIRS),
                         settings.get(ConfigKey.CNI_CONF_DIR),

@@ -1,6 +1,5 @@
 package io.berth.runtime.daemon;
 
-import io.berth.imagestore.ImageStoreConfig;
 import io.berth.imagestore.store.ImageStore;
 import io.berth.runtime.admin.AdminService;
 import io.berth.runtime.cgroup.Cgroups;
@@ -25,7 +24,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -84,7 +82,7 @@ public final class Daemon {
         MeterRegistry meters = Metrics.globalRegistry;
         HostFacts host = HostFacts.detect();
         Cgroups cgroups = NodeCgroups.detect(config.cgroupDriver());
-        ImageStore images = opened.add(ImageStore.open(storeConfig(config), meters));
+        ImageStore images = opened.add(NodeImages.open(config, meters));
         var seams = new Seams(images, images.snapshots(), new NativeShims(shim(config, installation)),
                 OciRuntimes.open(config, cgroups, host, meters), cgroups,
                 opened.add(new CniPlugins(config.cni(), meters)),
@@ -93,12 +91,6 @@ public final class Daemon {
                 opened.add(CriServices.open(config, seams)).services());
         services.add(new AdminService(images));
         return services;
-    }
-
-    /** Where the images of a configuration are; for who opens them without a daemon, too. */
-    public static ImageStoreConfig storeConfig(BerthConfig config) {
-        return new ImageStoreConfig(config.root().resolve("images"), config.registry().registriesConf(),
-                config.registry().parallelLayers(), Set.copyOf(config.registry().pinned()));
     }
 
     private static Path shim(BerthConfig config, Installation installation) throws DaemonException {

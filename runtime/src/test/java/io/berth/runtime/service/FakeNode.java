@@ -69,7 +69,7 @@ final class FakeNode {
                 directory.resolve("state/berth.sock"), Optional.empty(), "runc", "cgroupfs",
                 new BerthConfig.Log("info", false),
                 Map.of("runc", new BerthConfig.OciHandler("runc", List.of())),
-                new BerthConfig.Registry(directory.resolve("registries.conf"), 3, List.of()),
+                new BerthConfig.Registry(directory.resolve("registries.conf"), List.of(), 3, List.of()),
                 new BerthConfig.Cni(List.of(), directory.resolve("cni"), Duration.ofSeconds(5)),
                 new BerthConfig.Streaming("127.0.0.1", 0, Optional.empty(), Optional.empty(),
                         Duration.ofMinutes(1)),
