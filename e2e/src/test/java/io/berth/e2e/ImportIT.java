@@ -77,7 +77,7 @@ final class ImportIT {
         var command = new ArrayList<String>();
         command.add(BerthDaemon.executable().toString());
         command.addAll(List.of(arguments));
-        command.addAll(2, List.of("--config", NODE.directory().resolve("d/config.toml").toString()));
+        command.addAll(3, List.of("--config", NODE.directory().resolve("d/config.toml").toString()));
         return Command.run(command);
     }
 

@@ -82,7 +82,6 @@ final class ListsIT {
             ContainerStatus status = container.status();
 
             assertThat(listed.getMetadata()).isEqualTo(status.getMetadata());
-            assertThat(listed.getImageRef()).isEqualTo(status.getImageRef());
             assertThat(listed.getAnnotationsMap()).isEqualTo(status.getAnnotationsMap()).containsEntry("note",
                     "kept");
             assertThat(listed.getCreatedAt()).isEqualTo(status.getCreatedAt());

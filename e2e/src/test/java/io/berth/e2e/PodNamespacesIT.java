@@ -49,8 +49,9 @@ final class PodNamespacesIT {
     @Test
     void sharedMemoryIsATmpfsOf64Megabytes() {
         try (PodHandle pod = NODE.pod("shmsize", handler)) {
-            assertThat(pod.start(container("main")).sh("grep ' /dev/shm ' /proc/mounts")).startsWith("shm ")
-                    .contains(" tmpfs ").contains("size=65536k");
+            assertThat(pod.start(container("main")).sh("grep ' /dev/shm ' /proc/mounts"))
+                    .contains(" tmpfs ").contains("nosuid").contains("nodev").contains("noexec")
+                    .contains("size=65536k");
         }
     }
 

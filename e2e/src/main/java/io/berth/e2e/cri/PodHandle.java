@@ -61,6 +61,9 @@ public final class PodHandle implements AutoCloseable {
 
     /** Creates a container, and does not start it. */
     public ContainerHandle create(ContainerConfig.Builder container) {
+        // As kubelet does: the network is the pod's.
+        container.getLinuxBuilder().getSecurityContextBuilder().getNamespaceOptionsBuilder()
+                .setNetwork(config.getLinux().getSecurityContext().getNamespaceOptions().getNetwork());
         ContainerConfig made = container.build();
         String containerId = cri.runtime().createContainer(CreateContainerRequest.newBuilder()
                 .setPodSandboxId(id).setConfig(made).setSandboxConfig(config).build()).getContainerId();

@@ -4,6 +4,8 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.attribute.FileTime;
+import java.time.Instant;
 import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
 import org.apache.commons.compress.archivers.tar.TarArchiveOutputStream;
 import org.apache.commons.compress.archivers.tar.TarConstants;
@@ -18,6 +20,8 @@ public record Layer(Blob blob, Compression compression, String diffId) {
     /** Collects a tar, entry by entry in the order of the calls. Paths are relative, without a leading slash. */
     public static final class Builder {
         private static final int PERMISSIONS = 0x1ff;
+        /** The same content is the same layer, whenever it is made. */
+        private static final FileTime MODIFIED = FileTime.from(Instant.parse("2026-01-02T03:04:05Z"));
 
         private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         private final TarArchiveOutputStream tar = new TarArchiveOutputStream(bytes, "UTF-8");
@@ -109,6 +113,7 @@ public record Layer(Blob blob, Compression compression, String diffId) {
         private Builder add(TarArchiveEntry entry, byte[] content) {
             try {
                 entry.setSize(content.length);
+                entry.setModTime(MODIFIED);
                 tar.putArchiveEntry(entry);
                 tar.write(content);
                 tar.closeArchiveEntry();

@@ -13,6 +13,7 @@ import io.berth.e2e.image.Busybox;
 import io.berth.e2e.image.Compression;
 import io.berth.e2e.image.Layer;
 import io.berth.e2e.image.TestImage;
+import io.grpc.StatusRuntimeException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -61,8 +62,7 @@ public final class Node implements Startable {
                             .withSettings(settings));
             server.start();
             Cri cri = Cri.connect(server.socket());
-            cri.images().pullImage(
-                    PullImageRequest.newBuilder().setImage(ImageSpec.newBuilder().setImage(busybox)).build());
+            pull(cri, busybox, server);
             var leftovers = new Leftovers(network,
                     isContainerd() ? List.of() : directoriesPerPod(directory.resolve("d")));
             parts = new Parts(directory, network, registry, server, cri, busybox, registriesConf, leftovers);
@@ -157,9 +157,7 @@ public final class Node implements Startable {
     /** Pushes {@code image} as {@code e2e/NAME:1} and pulls it; returns that reference. */
     public String pull(String name, TestImage image) {
         String reference = registry().push("e2e/" + name, "1", image);
-        cri().images()
-                .pullImage(PullImageRequest.newBuilder().setImage(ImageSpec.newBuilder().setImage(reference))
-                        .build());
+        pull(cri(), reference, server());
         return reference;
     }
 
@@ -171,6 +169,17 @@ public final class Node implements Startable {
             }
         }
         return directories;
+    }
+
+    private static void pull(Cri cri, String reference, CriServer server) {
+        try {
+            cri.images().pullImage(
+                    PullImageRequest.newBuilder().setImage(ImageSpec.newBuilder().setImage(reference))
+                            .build());
+        } catch (StatusRuntimeException e) {
+            throw new IllegalStateException(
+                    "cannot pull " + reference + "; the daemon's log:\n" + server.logTail(), e);
+        }
     }
 
     private static boolean answers(Parts parts) {

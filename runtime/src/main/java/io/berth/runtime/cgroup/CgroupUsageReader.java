@@ -77,19 +77,19 @@ final class CgroupUsageReader {
     }
 
     /** Below a path that cannot exist where the controller is not mounted, so that its values are absent. */
-    Path v1(String controller, Path directory) {
+    private Path v1(String controller, Path directory) {
         Path mountPoint = layout.v1().get(controller);
         return mountPoint == null
                 ? Path.of("/proc/self/no-" + controller + "-cgroup")
                 : mountPoint.resolve(directory);
     }
 
-    static OptionalLong limit(Path file) {
+    private static OptionalLong limit(Path file) {
         OptionalLong limit = CgroupFiles.number(file);
         return limit.isPresent() && limit.getAsLong() >= NO_LIMIT ? OptionalLong.empty() : limit;
     }
 
-    static OptionalLong minus(OptionalLong whole, OptionalLong part) {
+    private static OptionalLong minus(OptionalLong whole, OptionalLong part) {
         return whole.isPresent() && part.isPresent()
                 ? OptionalLong.of(Math.max(0, whole.getAsLong() - part.getAsLong()))
                 : OptionalLong.empty();

@@ -5,6 +5,7 @@ import io.berth.runtime.container.Container;
 import io.berth.runtime.container.ContainerInfo;
 import io.berth.runtime.container.ContainerLifecycle;
 import io.berth.runtime.container.ContainerMessages;
+import io.berth.runtime.container.ContainerStatsReader;
 import io.berth.runtime.container.Containers;
 import io.berth.runtime.events.EventHub;
 import io.berth.runtime.lifecycle.LifecycleException;
@@ -36,13 +37,13 @@ final class RuntimeServiceImpl extends RuntimeServiceGrpc.RuntimeServiceImplBase
     private final SandboxLifecycle sandboxLifecycle;
     private final Containers containers;
     private final ContainerLifecycle containerLifecycle;
-    private final StatsCalls stats;
+    private final ContainerStatsReader stats;
     private final EventHub events;
     private final StreamingCalls streaming;
 
     RuntimeServiceImpl(Seams seams, Layout layout, NodeStatus node, Sandboxes sandboxes,
             SandboxLifecycle sandboxLifecycle, Containers containers, ContainerLifecycle containerLifecycle,
-            StatsCalls stats, EventHub events, StreamingCalls streaming) {
+            ContainerStatsReader stats, EventHub events, StreamingCalls streaming) {
         this.seams = seams;
         this.layout = layout;
         this.node = node;
@@ -143,15 +144,6 @@ final class RuntimeServiceImpl extends RuntimeServiceGrpc.RuntimeServiceImplBase
         Streams.list("StreamPodSandboxes", observer,
                 () -> SandboxMessages.list(sandboxes.all(), request.getFilter()),
                 items -> StreamPodSandboxesResponse.newBuilder().addAllPodSandboxes(items).build());
-    }
-
-    @Override
-    public void updatePodSandboxResources(UpdatePodSandboxResourcesRequest request,
-            StreamObserver<UpdatePodSandboxResourcesResponse> observer) {
-        Calls.answer("UpdatePodSandboxResources", observer, () -> {
-            sandboxLifecycle.update(request);
-            return UpdatePodSandboxResourcesResponse.getDefaultInstance();
-        });
     }
 
     @Override
@@ -271,58 +263,22 @@ final class RuntimeServiceImpl extends RuntimeServiceGrpc.RuntimeServiceImplBase
     @Override
     public void containerStats(ContainerStatsRequest request,
             StreamObserver<ContainerStatsResponse> observer) {
-        Calls.answer("ContainerStats", observer, () -> stats.container(request));
+        Calls.answer("ContainerStats", observer, () -> ContainerStatsResponse.newBuilder()
+                .setStats(stats.read(containers.require(request.getContainerId()))).build());
     }
 
     @Override
     public void listContainerStats(ListContainerStatsRequest request,
             StreamObserver<ListContainerStatsResponse> observer) {
-        Calls.answer("ListContainerStats", observer, () -> stats.containers(request));
+        Calls.answer("ListContainerStats", observer, () -> ListContainerStatsResponse.newBuilder()
+                .addAllStats(stats.list(request.getFilter())).build());
     }
 
     @Override
     public void streamContainerStats(StreamContainerStatsRequest request,
             StreamObserver<StreamContainerStatsResponse> observer) {
-        Streams.list("StreamContainerStats", observer, () -> stats.containers(request.getFilter()),
+        Streams.list("StreamContainerStats", observer, () -> stats.list(request.getFilter()),
                 items -> StreamContainerStatsResponse.newBuilder().addAllContainerStats(items).build());
-    }
-
-    @Override
-    public void podSandboxStats(PodSandboxStatsRequest request,
-            StreamObserver<PodSandboxStatsResponse> observer) {
-        Calls.answer("PodSandboxStats", observer, () -> stats.pod(request));
-    }
-
-    @Override
-    public void listPodSandboxStats(ListPodSandboxStatsRequest request,
-            StreamObserver<ListPodSandboxStatsResponse> observer) {
-        Calls.answer("ListPodSandboxStats", observer, () -> stats.pods(request));
-    }
-
-    @Override
-    public void streamPodSandboxStats(StreamPodSandboxStatsRequest request,
-            StreamObserver<StreamPodSandboxStatsResponse> observer) {
-        Streams.list("StreamPodSandboxStats", observer, () -> stats.pods(request.getFilter()),
-                items -> StreamPodSandboxStatsResponse.newBuilder().addAllPodSandboxStats(items).build());
-    }
-
-    @Override
-    public void listMetricDescriptors(ListMetricDescriptorsRequest request,
-            StreamObserver<ListMetricDescriptorsResponse> observer) {
-        Calls.answer("ListMetricDescriptors", observer, () -> stats.metricDescriptors());
-    }
-
-    @Override
-    public void listPodSandboxMetrics(ListPodSandboxMetricsRequest request,
-            StreamObserver<ListPodSandboxMetricsResponse> observer) {
-        Calls.answer("ListPodSandboxMetrics", observer, () -> stats.metrics());
-    }
-
-    @Override
-    public void streamPodSandboxMetrics(StreamPodSandboxMetricsRequest request,
-            StreamObserver<StreamPodSandboxMetricsResponse> observer) {
-        Streams.list("StreamPodSandboxMetrics", observer, () -> stats.podMetrics(),
-                items -> StreamPodSandboxMetricsResponse.newBuilder().addAllPodSandboxMetrics(items).build());
     }
 
     @Override

@@ -1,4 +1,4 @@
-package io.berth.runtime.stats;
+package io.berth.runtime.container;
 
 import io.berth.imagestore.Images;
 import io.berth.imagestore.Snapshots;
