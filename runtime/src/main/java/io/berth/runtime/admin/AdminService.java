@@ -46,9 +46,20 @@ public final class AdminService extends AdminServiceGrpc.AdminServiceImplBase {
         } catch (ImportRefused e) {
             observer.onError(e.status.asRuntimeException());
         } catch (IOException e) {
-            log.atWarn().addKeyValue("path", request.getPath()).setCause(e).log("import failed");
-            observer.onError(statusOf(e).withDescription(e.getMessage()).asRuntimeException());
+            fail(request, observer, e);
         }
+    }
+
+    private static void fail(ImportImageRequest request, StreamObserver<ImportImageProgress> observer,
+            IOException failure) {
+        Status status = statusOf(failure).withDescription(failure.getMessage());
+        if (status.getCode() == Status.Code.INTERNAL) {
+            log.atError().addKeyValue("path", request.getPath()).setCause(failure).log("import failed");
+        } else {
+            log.atWarn().addKeyValue("path", request.getPath()).addKeyValue("reason", failure.getMessage())
+                    .log("import failed");
+        }
+        observer.onError(status.asRuntimeException());
     }
 
     private static Path pathOf(ImportImageRequest request) throws ImportRefused {

@@ -47,7 +47,7 @@ public final class Logging extends ContextAwareBase implements Configurator {
         root.setLevel(level.isGreaterOrEqual(Level.INFO) ? Level.WARN : level);
         context.getLogger("io.berth").setLevel(level);
         // gRPC sets a TCP option on every connection, and Netty complains that a Unix socket has none.
-        context.getLogger("io.netty.bootstrap.ServerBootstrap").setLevel(Level.ERROR);
+        context.getLogger("io.netty.bootstrap").setLevel(Level.ERROR);
         // At debug, Netty writes out every frame and its whole start.
         context.getLogger("io.netty").setLevel(level == Level.TRACE ? Level.TRACE : Level.WARN);
         context.getLogger("io.grpc.netty").setLevel(level == Level.TRACE ? Level.TRACE : Level.WARN);
