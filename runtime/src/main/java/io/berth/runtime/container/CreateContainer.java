@@ -18,6 +18,7 @@ import io.berth.runtime.oci.SpecBuilder;
 import io.berth.runtime.oci.SpecInput;
 import io.berth.runtime.sandbox.Sandbox;
 import io.berth.runtime.shim.Shim;
+import io.berth.runtime.shim.ShimException;
 import io.berth.runtime.shim.ShimSpec;
 import io.berth.runtime.state.ContainerPhase;
 import io.berth.runtime.state.ContainerRecord;
@@ -161,9 +162,9 @@ final class CreateContainer {
         }
         OciRuntime runtime = deps.handlers().runtime(record.runtime());
         rollback.add("delete the OCI runtime's state", () -> parts.deleteRuntimeState(record));
-        Shim shim = deps.shims().create(new ShimSpec(deps.layout().shim(record.id()), record.id(),
+        Shim shim = startShim(record, new ShimSpec(deps.layout().shim(record.id()), record.id(),
                 deps.layout().bundle(record.id()), runtime.command(), List.of(), logFile.orElse(null),
-                config.getTty(), config.getStdin(), config.getStdinOnce()), deps.config().timeouts().oci());
+                config.getTty(), config.getStdin(), config.getStdinOnce()), spec);
         rollback.add("end the shim", () -> {
             shim.destroy();
             shim.close();
@@ -173,6 +174,17 @@ final class CreateContainer {
         end.watch(container, shim);
         log.atInfo().addKeyValue("container", record.id()).addKeyValue("sandbox", record.sandboxId())
                 .addKeyValue("name", config.getMetadata().getName()).log("container is created");
+    }
+
+    private Shim startShim(ContainerRecord record, ShimSpec shim, OciSpec spec) throws ShimException {
+        try {
+            return deps.shims().create(shim, deps.config().timeouts().oci());
+        } catch (ShimException e) {
+            // An OCI runtime says "permission denied" and not of what.
+            throw new ShimException(e.kind(), "create container " + record.id() + " ("
+                    + record.config().getMetadata().getName() + ") with " + record.runtime() + " to run "
+                    + spec.json().path("process").path("args") + ": " + e.getMessage(), e);
+        }
     }
 
     /** Undoes everything; what cannot be undone stays listed as an ended container, for its owner to remove. */

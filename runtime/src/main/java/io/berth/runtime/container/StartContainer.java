@@ -65,8 +65,11 @@ final class StartContainer {
         try {
             shim.start(deps.config().timeouts().oci());
         } catch (ShimException e) {
-            giveUp(container, shim, e);
-            throw e;
+            var named = new ShimException(e.kind(), "start container " + container.id() + " ("
+                    + container.record().config().getMetadata().getName() + ") with "
+                    + container.record().runtime() + ": " + e.getMessage(), e);
+            giveUp(container, shim, named);
+            throw named;
         }
         ContainerRecord record = deps.containers().update(container,
                 current -> current.withPhase(ContainerPhase.RUNNING));

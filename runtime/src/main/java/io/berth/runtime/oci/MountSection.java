@@ -60,10 +60,12 @@ final class MountSection {
     private static OciMount sharedMemory(SpecInput input) {
         Path shm = input.files().get("shm");
         return switch (input.namespaceOptions().getIpc()) {
-            case NODE -> OciMount.of("bind", "/dev/shm", "/dev/shm", "rbind", "rprivate", "rw");
+            case NODE -> OciMount.of("bind", "/dev/shm", "/dev/shm", "rbind", "rprivate", "rw", "nosuid",
+                    "nodev", "noexec");
             case POD, TARGET, CONTAINER, UNRECOGNIZED -> shm != null
                     && input.namespaceOptions().getIpc() == NamespaceMode.POD
-                            ? OciMount.of("bind", shm.toString(), "/dev/shm", "rbind", "rprivate", "rw")
+                            ? OciMount.of("bind", shm.toString(), "/dev/shm", "rbind", "rprivate", "rw",
+                                    "nosuid", "nodev", "noexec")
                             : OciMount.of("tmpfs", "shm", "/dev/shm", "nosuid", "noexec", "nodev",
                                     "mode=1777",
                                     "size=65536k");

@@ -4,6 +4,7 @@ import io.berth.cri.v1.ContainerConfig;
 import io.berth.cri.v1.LinuxContainerResources;
 import io.berth.cri.v1.LinuxContainerSecurityContext;
 import io.berth.cri.v1.LinuxSandboxSecurityContext;
+import io.berth.cri.v1.NamespaceMode;
 import io.berth.cri.v1.NamespaceOption;
 import io.berth.cri.v1.PodSandboxConfig;
 import io.berth.imagestore.Image;
@@ -50,8 +51,14 @@ public record SpecInput(String containerId, String sandboxId, ContainerConfig co
 
     /** The container's namespace options; the sandbox's where it has none of its own. */
     NamespaceOption namespaceOptions() {
-        return security().hasNamespaceOptions()
-                ? security().getNamespaceOptions()
-                : sandboxSecurity().getNamespaceOptions();
+        NamespaceOption pod = sandboxSecurity().getNamespaceOptions();
+        if (!security().hasNamespaceOptions()) {
+            return pod;
+        }
+        NamespaceOption own = security().getNamespaceOptions();
+        // POD is the default of a field that nobody set, and means the pod's, which may be the node's.
+        return own.toBuilder()
+                .setNetwork(own.getNetwork() == NamespaceMode.POD ? pod.getNetwork() : own.getNetwork())
+                .setIpc(own.getIpc() == NamespaceMode.POD ? pod.getIpc() : own.getIpc()).build();
     }
 }

@@ -26,8 +26,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class ShimConnection implements Closeable {
     private static final String SOCKET = "shim.sock";
-    /** {@code sun_path}, less its NUL. */
-    private static final int MAX_PATH_BYTES = 107;
+    /** Below what {@code sun_path} holds: the JDK refuses a path that fills it. */
+    private static final int MAX_PATH_BYTES = 100;
     private static final int BUFFER_BYTES = 64 * 1024;
 
     /** What a shim says of itself. */
