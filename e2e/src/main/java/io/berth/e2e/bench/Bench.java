@@ -109,7 +109,8 @@ final class Bench {
 
     private List<Target> targets(Order order) throws IOException {
         if (order.endpoint().isPresent()) {
-            return List.of(target(order.endpoint().get(), order.handler()));
+            Path socket = order.endpoint().get();
+            return List.of(target(socket, Target.listener(socket), order.handler()));
         }
         var network = new CniNetwork(directory.resolve("cni"));
         Path registries = Files.writeString(directory.resolve("registries.conf"),
@@ -128,17 +129,17 @@ final class Bench {
     private Target start(CriServer server, Order order) {
         server.start();
         started.addFirst(server::stop);
-        return target(server.socket(), order.handler());
+        return target(server.socket(), server.pid(), order.handler());
     }
 
-    private Target target(Path socket, String handler) {
+    private Target target(Path socket, long pid, String handler) {
         Cri cri = Cri.connect(socket);
         started.addFirst(cri);
         ImageSpec image = ImageSpec.newBuilder().setImage(busybox).build();
         cri.images().pullImage(PullImageRequest.newBuilder().setImage(image).build());
         started.addFirst(
                 () -> cri.images().removeImage(RemoveImageRequest.newBuilder().setImage(image).build()));
-        return new Target(socket, cri, handler, directory.resolve("logs"));
+        return new Target(pid, cri, handler, directory.resolve("logs"));
     }
 
     private void stop() throws Exception {

@@ -8,15 +8,15 @@ import java.util.SplittableRandom;
 
 /**
  * An image like those of real programs: a few layers, most files of some kilobytes, most bytes in files of megabytes,
- * text and binaries that gzip takes to about 40 percent.
+ * text and binaries that gzip takes to about half.
  */
 final class FileTree {
     /** Unpacked sizes of the layers; compressed they are 130 MB together. */
-    private static final List<Integer> LAYER_BYTES = List.of(180_000_000, 85_000_000, 45_000_000, 15_000_000);
+    private static final List<Integer> LAYER_BYTES = List.of(152_000_000, 72_000_000, 38_000_000, 13_000_000);
     /** All of them fit into gzip's window. */
     private static final int WORDS = 1024;
     private static final int WORD_BYTES = 24;
-    private static final double NEW_WORDS = 0.33;
+    private static final double NEW_WORDS = 0.12;
     private static final int FILES_PER_DIRECTORY = 40;
     private static final double MEDIAN_FILE_BYTES = 6000;
     private static final double SPREAD = 2.2;

@@ -58,7 +58,7 @@ record MemoryBenchmark(String image) implements Benchmark {
             result.put("supervisors", (double) own.size());
             result.put("supervisor_pss_mb_per_container",
                     own.stream().mapToLong(MemoryBenchmark::pssKib).sum() / KIB_PER_MB / PODS);
-            result.put("daemon_pss_mb", pssKib(target.daemonPid()) / KIB_PER_MB);
+            result.put("daemon_pss_mb", pssKib(target.pid()) / KIB_PER_MB);
             return result;
         } finally {
             pods.forEach(PodHandle::close);

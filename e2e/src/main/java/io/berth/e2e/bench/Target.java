@@ -12,20 +12,28 @@ import java.util.stream.Stream;
 /**
  * A runtime to be measured.
  *
+ * @param pid of its daemon
  * @param handler the OCI runtime of its pods; empty for its default
  * @param logs where its pods log to
  */
-record Target(Path socket, Cri cri, String handler, Path logs) {
+record Target(long pid, Cri cri, String handler, Path logs) {
+    /** Flag of /proc/net/unix: {@code __SO_ACCEPTCON}. */
+    private static final String LISTENING = "00010000";
+
     /** Name and version as the runtime says them. */
     VersionResponse version() {
         return cri.runtime().version(VersionRequest.getDefaultInstance());
     }
 
-    /** The process that listens on the socket. */
-    long daemonPid() {
+    /**
+     * The process that listens on {@code socket}. A socket that was renamed after it was bound is found by its directory.
+     */
+    static long listener(Path socket) {
         try {
             String inode = Files.readAllLines(Path.of("/proc/net/unix")).stream()
-                    .filter(line -> line.endsWith(" " + socket)).map(line -> line.trim().split("\\s+")[6])
+                    .filter(line -> line.contains(" " + socket.getParent() + "/"))
+                    .filter(line -> line.split("\\s+")[3].equals(LISTENING))
+                    .map(line -> line.trim().split("\\s+")[6])
                     .findFirst().orElseThrow(() -> new IOException("nobody listens on " + socket));
             return ProcessHandle.allProcesses().mapToLong(ProcessHandle::pid)
                     .filter(pid -> hasOpen(pid, "socket:[" + inode + "]"))
