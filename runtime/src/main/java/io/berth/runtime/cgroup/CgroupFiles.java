@@ -4,11 +4,14 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.stream.Stream;
 
 /**
  * Reads of cgroup interface files. A cgroup may vanish at any moment, so an absent file is no error; nor is ENODEV,
@@ -66,7 +69,27 @@ final class CgroupFiles {
         }
     }
 
-    private static OptionalLong parse(String text) {
+    /** The cgroup and all below it, parents first; nothing where it is absent. */
+    static List<Path> tree(Path cgroup) throws IOException {
+        List<Path> result = new ArrayList<>();
+        List<Path> level = Files.isDirectory(cgroup) ? List.of(cgroup) : List.of();
+        while (!level.isEmpty()) {
+            result.addAll(level);
+            List<Path> next = new ArrayList<>();
+            for (Path directory : level) {
+                try (Stream<Path> children = Files.list(directory)) {
+                    children.filter(Files::isDirectory).sorted(Comparator.naturalOrder()).forEach(next::add);
+                } catch (NoSuchFileException e) {
+                    // It went while we looked, which is what the caller wants of it.
+                }
+            }
+            level = next;
+        }
+        return result;
+    }
+
+    /** A number; empty where it is none. */
+    static OptionalLong parse(String text) {
         try {
             return OptionalLong.of(Long.parseLong(text.strip()));
         } catch (NumberFormatException e) {

@@ -77,19 +77,19 @@ final class CgroupUsageReader {
     }
 
     /** Below a path that cannot exist where the controller is not mounted, so that its values are absent. */
-    private Path v1(String controller, Path directory) {
+    Path v1(String controller, Path directory) {
         Path mountPoint = layout.v1().get(controller);
         return mountPoint == null
                 ? Path.of("/proc/self/no-" + controller + "-cgroup")
                 : mountPoint.resolve(directory);
     }
 
-    private static OptionalLong limit(Path file) {
+    static OptionalLong limit(Path file) {
         OptionalLong limit = CgroupFiles.number(file);
         return limit.isPresent() && limit.getAsLong() >= NO_LIMIT ? OptionalLong.empty() : limit;
     }
 
-    private static OptionalLong minus(OptionalLong whole, OptionalLong part) {
+    static OptionalLong minus(OptionalLong whole, OptionalLong part) {
         return whole.isPresent() && part.isPresent()
                 ? OptionalLong.of(Math.max(0, whole.getAsLong() - part.getAsLong()))
                 : OptionalLong.empty();

@@ -1,5 +1,6 @@
 package io.berth.runtime.cgroup;
 
+import io.berth.cri.v1.LinuxContainerResources;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -37,6 +38,20 @@ public interface Cgroups {
 
     /** Use of a container's or pod's cgroup; empty where it is gone. Reads files only. */
     Optional<CgroupUsage> usage(String cgroupsPath);
+
+    /** Everything that the kernel tells of a container's or pod's cgroup; empty where it is gone. Reads files only. */
+    Optional<CgroupDetail> detail(String cgroupsPath);
+
+    /** How many processes are in a cgroup and below. */
+    long processCount(String cgroupsPath) throws IOException;
+
+    /**
+     * Sets the limits that {@code limits} names; zero and empty leave a limit as it is, -1 takes it away. Its values have been
+     * checked; a process's own ({@code oom_score_adj}) is not looked at.
+     *
+     * @throws IOException naming the file that cannot be written, such as a memory limit below what is in use
+     */
+    void limit(String cgroupsPath, LinuxContainerResources limits) throws IOException;
 
     /** Pids in a container's cgroup and below. */
     List<Long> processes(String cgroupsPath) throws IOException;

@@ -1,5 +1,6 @@
 package io.berth.runtime.cgroup;
 
+import io.berth.cri.v1.LinuxContainerResources;
 import java.io.IOException;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.FileAlreadyExistsException;
@@ -7,14 +8,11 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.locks.LockSupport;
-import java.util.stream.Stream;
 
 /** The control groups of this machine. Thread-safe: all state is the kernel's. */
 public final class NodeCgroups implements Cgroups {
@@ -25,11 +23,15 @@ public final class NodeCgroups implements Cgroups {
     private final CgroupLayout layout;
     private final Driver driver;
     private final CgroupUsageReader reader;
+    private final CgroupDetailReader details;
+    private final CgroupLimiter limiter;
 
     NodeCgroups(CgroupLayout layout, Driver driver) {
         this.layout = layout;
         this.driver = driver;
         this.reader = new CgroupUsageReader(layout);
+        this.details = new CgroupDetailReader(layout, reader);
+        this.limiter = new CgroupLimiter(layout);
     }
 
     /**
@@ -113,11 +115,26 @@ public final class NodeCgroups implements Cgroups {
     }
 
     @Override
+    public Optional<CgroupDetail> detail(String cgroupsPath) {
+        return details.read(CgroupPath.directory(cgroupsPath));
+    }
+
+    @Override
+    public long processCount(String cgroupsPath) throws IOException {
+        return details.pids(CgroupPath.directory(cgroupsPath)).size();
+    }
+
+    @Override
+    public void limit(String cgroupsPath, LinuxContainerResources limits) throws IOException {
+        limiter.apply(CgroupPath.directory(cgroupsPath), limits);
+    }
+
+    @Override
     public List<Long> processes(String cgroupsPath) throws IOException {
         Path directory = CgroupPath.directory(cgroupsPath);
         Set<Long> pids = new LinkedHashSet<>();
         for (Path root : layout.hierarchies()) {
-            for (Path cgroup : tree(root.resolve(directory))) {
+            for (Path cgroup : CgroupFiles.tree(root.resolve(directory))) {
                 pids.addAll(CgroupFiles.pids(cgroup));
             }
         }
@@ -132,7 +149,7 @@ public final class NodeCgroups implements Cgroups {
         }
         kill(cgroupsPath, directory);
         for (Path root : layout.hierarchies()) {
-            for (Path cgroup : tree(root.resolve(directory)).reversed()) {
+            for (Path cgroup : CgroupFiles.tree(root.resolve(directory)).reversed()) {
                 removeKilled(cgroup);
             }
         }
@@ -213,7 +230,7 @@ public final class NodeCgroups implements Cgroups {
         // A version 1 freezer keeps SIGKILL waiting.
         Path freezer = layout.v1().get("freezer");
         if (freezer != null) {
-            for (Path cgroup : tree(freezer.resolve(directory))) {
+            for (Path cgroup : CgroupFiles.tree(freezer.resolve(directory))) {
                 write(cgroup.resolve("freezer.state"), "THAWED");
             }
         }
@@ -258,25 +275,6 @@ public final class NodeCgroups implements Cgroups {
             // EBUSY has no exception of its own.
             return Files.notExists(cgroup);
         }
-    }
-
-    /** The cgroup and all below it, parents first; nothing where it is absent. */
-    private static List<Path> tree(Path cgroup) throws IOException {
-        List<Path> result = new ArrayList<>();
-        List<Path> level = Files.isDirectory(cgroup) ? List.of(cgroup) : List.of();
-        while (!level.isEmpty()) {
-            result.addAll(level);
-            List<Path> next = new ArrayList<>();
-            for (Path directory : level) {
-                try (Stream<Path> children = Files.list(directory)) {
-                    children.filter(Files::isDirectory).sorted(Comparator.naturalOrder()).forEach(next::add);
-                } catch (NoSuchFileException e) {
-                    // It went while we looked, which is what the caller wants of it.
-                }
-            }
-            level = next;
-        }
-        return result;
     }
 
     /** For files that this kernel may not have, or that may go with their cgroup. */

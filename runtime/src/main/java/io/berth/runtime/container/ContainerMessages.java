@@ -52,7 +52,8 @@ public final class ContainerMessages {
                 .setStopSignal(StopSignals.cri(record.stopSignal())).build();
     }
 
-    static ContainerAttributes attributes(ContainerRecord record) {
+    /** CRI {@code ContainerAttributes}. */
+    public static ContainerAttributes attributes(ContainerRecord record) {
         return ContainerAttributes.newBuilder().setId(record.id()).setMetadata(record.config().getMetadata())
                 .putAllLabels(record.config().getLabelsMap())
                 .putAllAnnotations(record.config().getAnnotationsMap()).build();

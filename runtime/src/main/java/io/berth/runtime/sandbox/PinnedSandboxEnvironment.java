@@ -101,6 +101,11 @@ public final class PinnedSandboxEnvironment implements SandboxEnvironment {
         }
     }
 
+    @Override
+    public List<NetworkInterfaces.Statistics> interfaces(Path netns) throws IOException {
+        return Namespaces.callIn(Map.of(NamespaceType.NETWORK, netns), NetworkInterfaces::statistics);
+    }
+
     private void undo(Path directory, Exception cause) {
         try {
             destroy(directory);

@@ -1,9 +1,11 @@
 package io.berth.runtime.sandbox;
 
 import io.berth.cri.v1.PodSandboxConfig;
+import io.berth.linux.NetworkInterfaces;
 import io.berth.runtime.lifecycle.LifecycleException;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -33,6 +35,13 @@ public interface SandboxEnvironment {
 
     /** Whether the pins below {@code directory} are still mounted (they are not after a reboot). */
     boolean intact(Path directory, PodSandboxConfig config);
+
+    /**
+     * What each interface of a pinned network namespace has carried; asks no process.
+     *
+     * @param netns the {@code network} file of {@link Made#namespaces}
+     */
+    List<NetworkInterfaces.Statistics> interfaces(Path netns) throws IOException;
 
     /**
      * @param namespaces pinned namespace files by OCI type ({@code network}, {@code ipc}, {@code uts}, {@code user}); the host's

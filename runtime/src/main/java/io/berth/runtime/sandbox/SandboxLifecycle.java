@@ -1,10 +1,12 @@
 package io.berth.runtime.sandbox;
 
 import io.berth.cri.v1.RunPodSandboxRequest;
+import io.berth.cri.v1.UpdatePodSandboxResourcesRequest;
 import io.berth.runtime.cgroup.Cgroups;
 import io.berth.runtime.cni.Cni;
 import io.berth.runtime.config.BerthConfig;
 import io.berth.runtime.events.Events;
+import io.berth.runtime.oci.HostFacts;
 import io.berth.runtime.shim.Shims;
 import io.berth.runtime.state.Layout;
 import io.berth.runtime.state.SandboxRecord;
@@ -16,17 +18,18 @@ public final class SandboxLifecycle {
     private final RunPodSandbox run;
     private final EndSandbox end;
     private final RecoverSandboxes recover;
+    private final UpdatePodResources resources;
 
     public SandboxLifecycle(Sandboxes sandboxes, RuntimeHandlers handlers, PodContainers containers,
             SandboxEnvironment environment, Cni cni, Cgroups cgroups, Shims shims, BerthConfig config,
-            Events events,
-            Clock clock) {
+            Events events, HostFacts host, Clock clock) {
         Layout layout = new Layout(config.root(), config.state());
         PodNetworks networks = new PodNetworks(cni, config.cni().timeout());
         SandboxParts parts = new SandboxParts(sandboxes, networks, environment, cgroups, layout);
         this.run = new RunPodSandbox(sandboxes, handlers, environment, networks, cgroups, shims,
                 config.timeouts().shim(), layout, events, clock);
         this.end = new EndSandbox(sandboxes, containers, parts, events, clock);
+        this.resources = new UpdatePodResources(sandboxes, cgroups, host);
         this.recover = new RecoverSandboxes(sandboxes, parts, environment, layout);
     }
 
@@ -43,6 +46,11 @@ public final class SandboxLifecycle {
     /** CRI {@code RemovePodSandbox}; absent is success. */
     public void remove(String idOrPrefix) throws Exception {
         end.remove(idOrPrefix);
+    }
+
+    /** CRI {@code UpdatePodSandboxResources}. */
+    public void update(UpdatePodSandboxResourcesRequest request) throws Exception {
+        resources.update(request);
     }
 
     /** Takes up the sandboxes of an earlier daemon; to be called once, before the first request. */

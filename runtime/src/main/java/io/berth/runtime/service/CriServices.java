@@ -3,7 +3,6 @@ package io.berth.runtime.service;
 import io.berth.runtime.config.BerthConfig;
 import io.berth.runtime.container.ContainerDeps;
 import io.berth.runtime.container.ContainerLifecycle;
-import io.berth.runtime.container.ContainerStatsReader;
 import io.berth.runtime.container.Containers;
 import io.berth.runtime.events.EventHub;
 import io.berth.runtime.sandbox.RuntimeHandlers;
@@ -11,6 +10,10 @@ import io.berth.runtime.sandbox.SandboxLifecycle;
 import io.berth.runtime.sandbox.Sandboxes;
 import io.berth.runtime.state.Layout;
 import io.berth.runtime.state.StateStore;
+import io.berth.runtime.stats.ContainerStatsReader;
+import io.berth.runtime.stats.PodInterfaces;
+import io.berth.runtime.stats.PodMetricsReader;
+import io.berth.runtime.stats.PodStatsReader;
 import io.berth.runtime.streaming.StreamingServer;
 import io.grpc.BindableService;
 import java.io.IOException;
@@ -78,16 +81,22 @@ public final class CriServices implements AutoCloseable {
         ContainerLifecycle containerLifecycle = new ContainerLifecycle(deps);
         SandboxLifecycle sandboxLifecycle = new SandboxLifecycle(sandboxes, handlers, containerLifecycle,
                 seams.environment(), seams.cni(), seams.cgroups(), seams.shims(), config, events,
-                seams.clock());
+                seams.host(), seams.clock());
         sandboxLifecycle.recover(store.sandboxesAtOpen());
         containerLifecycle.recover(store.containersAtOpen());
         log.atInfo().addKeyValue("sandboxes", sandboxes.all().size())
                 .addKeyValue("containers", containers.all().size()).log("state is loaded");
         StreamingServer streaming = StreamingServer.start(config.streaming(),
                 new NodeStreams(containerLifecycle, sandboxes));
+        ContainerStatsReader containerStats = new ContainerStatsReader(deps);
+        PodInterfaces interfaces = new PodInterfaces(seams.environment());
+        StatsCalls stats = new StatsCalls(sandboxes, containers, containerStats,
+                new PodStatsReader(sandboxes, containers, containerStats, seams.cgroups(), interfaces,
+                        seams.clock()),
+                new PodMetricsReader(deps, containerStats, interfaces));
         RuntimeServiceImpl runtime = new RuntimeServiceImpl(seams, layout,
                 new NodeStatus(config, seams, handlers), sandboxes, sandboxLifecycle, containers,
-                containerLifecycle, new ContainerStatsReader(deps), events,
+                containerLifecycle, stats, events,
                 new StreamingCalls(streaming, containerLifecycle, sandboxes));
         return new CriServices(store, containers, streaming, runtime,
                 new ImageServiceImpl(seams.images(), seams.clock()));

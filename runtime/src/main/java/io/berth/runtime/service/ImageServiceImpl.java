@@ -20,7 +20,7 @@ import io.berth.imagestore.Image;
 import io.berth.imagestore.ImageException;
 import io.berth.imagestore.Images;
 import io.berth.imagestore.RegistryAuth;
-import io.berth.runtime.container.ContainerStatsReader;
+import io.berth.runtime.stats.UsageMessages;
 import io.berth.runtime.lifecycle.LifecycleException;
 import io.berth.runtime.lifecycle.Times;
 import io.grpc.stub.StreamObserver;
@@ -90,7 +90,7 @@ final class ImageServiceImpl extends ImageServiceGrpc.ImageServiceImplBase {
     public void imageFsInfo(ImageFsInfoRequest request, StreamObserver<ImageFsInfoResponse> observer) {
         Calls.answer("ImageFsInfo", observer, () -> {
             // Layers and writable layers are on one filesystem, which kubelet learns from the equal mount points.
-            FilesystemUsage usage = ContainerStatsReader.filesystem(images.usage(),
+            FilesystemUsage usage = UsageMessages.filesystem(images.usage(),
                     Times.nanos(clock.instant()),
                     images.root().toString());
             return ImageFsInfoResponse.newBuilder().addImageFilesystems(usage).addContainerFilesystems(usage)

@@ -5,7 +5,6 @@ import io.berth.runtime.container.Container;
 import io.berth.runtime.container.ContainerInfo;
 import io.berth.runtime.container.ContainerLifecycle;
 import io.berth.runtime.container.ContainerMessages;
-import io.berth.runtime.container.ContainerStatsReader;
 import io.berth.runtime.container.Containers;
 import io.berth.runtime.events.EventHub;
 import io.berth.runtime.lifecycle.LifecycleException;
@@ -37,13 +36,13 @@ final class RuntimeServiceImpl extends RuntimeServiceGrpc.RuntimeServiceImplBase
     private final SandboxLifecycle sandboxLifecycle;
     private final Containers containers;
     private final ContainerLifecycle containerLifecycle;
-    private final ContainerStatsReader stats;
+    private final StatsCalls stats;
     private final EventHub events;
     private final StreamingCalls streaming;
 
     RuntimeServiceImpl(Seams seams, Layout layout, NodeStatus node, Sandboxes sandboxes,
             SandboxLifecycle sandboxLifecycle, Containers containers, ContainerLifecycle containerLifecycle,
-            ContainerStatsReader stats, EventHub events, StreamingCalls streaming) {
+            StatsCalls stats, EventHub events, StreamingCalls streaming) {
         this.seams = seams;
         this.layout = layout;
         this.node = node;
@@ -144,6 +143,15 @@ final class RuntimeServiceImpl extends RuntimeServiceGrpc.RuntimeServiceImplBase
         Streams.list("StreamPodSandboxes", observer,
                 () -> SandboxMessages.list(sandboxes.all(), request.getFilter()),
                 items -> StreamPodSandboxesResponse.newBuilder().addAllPodSandboxes(items).build());
+    }
+
+    @Override
+    public void updatePodSandboxResources(UpdatePodSandboxResourcesRequest request,
+            StreamObserver<UpdatePodSandboxResourcesResponse> observer) {
+        Calls.answer("UpdatePodSandboxResources", observer, () -> {
+            sandboxLifecycle.update(request);
+            return UpdatePodSandboxResourcesResponse.getDefaultInstance();
+        });
     }
 
     @Override
@@ -263,22 +271,58 @@ final class RuntimeServiceImpl extends RuntimeServiceGrpc.RuntimeServiceImplBase
     @Override
     public void containerStats(ContainerStatsRequest request,
             StreamObserver<ContainerStatsResponse> observer) {
-        Calls.answer("ContainerStats", observer, () -> ContainerStatsResponse.newBuilder()
-                .setStats(stats.read(containers.require(request.getContainerId()))).build());
+        Calls.answer("ContainerStats", observer, () -> stats.container(request));
     }
 
     @Override
     public void listContainerStats(ListContainerStatsRequest request,
             StreamObserver<ListContainerStatsResponse> observer) {
-        Calls.answer("ListContainerStats", observer, () -> ListContainerStatsResponse.newBuilder()
-                .addAllStats(stats.list(request.getFilter())).build());
+        Calls.answer("ListContainerStats", observer, () -> stats.containers(request));
     }
 
     @Override
     public void streamContainerStats(StreamContainerStatsRequest request,
             StreamObserver<StreamContainerStatsResponse> observer) {
-        Streams.list("StreamContainerStats", observer, () -> stats.list(request.getFilter()),
+        Streams.list("StreamContainerStats", observer, () -> stats.containers(request.getFilter()),
                 items -> StreamContainerStatsResponse.newBuilder().addAllContainerStats(items).build());
+    }
+
+    @Override
+    public void podSandboxStats(PodSandboxStatsRequest request,
+            StreamObserver<PodSandboxStatsResponse> observer) {
+        Calls.answer("PodSandboxStats", observer, () -> stats.pod(request));
+    }
+
+    @Override
+    public void listPodSandboxStats(ListPodSandboxStatsRequest request,
+            StreamObserver<ListPodSandboxStatsResponse> observer) {
+        Calls.answer("ListPodSandboxStats", observer, () -> stats.pods(request));
+    }
+
+    @Override
+    public void streamPodSandboxStats(StreamPodSandboxStatsRequest request,
+            StreamObserver<StreamPodSandboxStatsResponse> observer) {
+        Streams.list("StreamPodSandboxStats", observer, () -> stats.pods(request.getFilter()),
+                items -> StreamPodSandboxStatsResponse.newBuilder().addAllPodSandboxStats(items).build());
+    }
+
+    @Override
+    public void listMetricDescriptors(ListMetricDescriptorsRequest request,
+            StreamObserver<ListMetricDescriptorsResponse> observer) {
+        Calls.answer("ListMetricDescriptors", observer, () -> stats.metricDescriptors());
+    }
+
+    @Override
+    public void listPodSandboxMetrics(ListPodSandboxMetricsRequest request,
+            StreamObserver<ListPodSandboxMetricsResponse> observer) {
+        Calls.answer("ListPodSandboxMetrics", observer, () -> stats.metrics());
+    }
+
+    @Override
+    public void streamPodSandboxMetrics(StreamPodSandboxMetricsRequest request,
+            StreamObserver<StreamPodSandboxMetricsResponse> observer) {
+        Streams.list("StreamPodSandboxMetrics", observer, () -> stats.podMetrics(),
+                items -> StreamPodSandboxMetricsResponse.newBuilder().addAllPodSandboxMetrics(items).build());
     }
 
     @Override

@@ -59,6 +59,8 @@ class PinnedSandboxEnvironmentTest {
         made.namespaces().values().forEach(pin -> assertThat(mounts(pin)).isOne());
         assertThat(in(made, "uts", "/proc/sys/kernel/hostname")).isEqualTo("web-0\n");
         assertThat(in(made, "network", "/proc/thread-self/net/if_inet6")).contains(" lo");
+        assertThat(environment.interfaces(directory.resolve("ns/net")))
+                .anySatisfy(counters -> assertThat(counters.name()).isEqualTo("lo"));
         assertThat(made.files().get("hostname")).hasContent("web-0\n");
         assertThat(Files.readString(made.files().get("hosts"))).contains("127.0.0.1\tlocalhost")
                 .doesNotContain("10.9.8.7");

@@ -1,5 +1,6 @@
 package io.berth.runtime.service;
 
+import io.berth.cri.v1.LinuxContainerResources;
 import io.berth.cri.v1.PodSandboxConfig;
 import io.berth.imagestore.Image;
 import io.berth.imagestore.ImageConfig;
@@ -7,6 +8,8 @@ import io.berth.imagestore.ImageException;
 import io.berth.imagestore.Images;
 import io.berth.imagestore.RegistryAuth;
 import io.berth.imagestore.Snapshots;
+import io.berth.linux.NetworkInterfaces;
+import io.berth.runtime.cgroup.CgroupDetail;
 import io.berth.runtime.cgroup.CgroupUsage;
 import io.berth.runtime.cgroup.Cgroups;
 import io.berth.runtime.cni.Cni;
@@ -58,6 +61,12 @@ final class FakeNode {
     final Map<String, FakeShim> shims = new ConcurrentHashMap<>();
     /** Signals that processes ignore. */
     final Set<Integer> ignored = ConcurrentHashMap.newKeySet();
+    /** What the kernel tells of cgroups, by their path. */
+    final Map<String, CgroupDetail> cgroups = new ConcurrentHashMap<>();
+    /** Limits that were set, by the cgroup's path. */
+    final Map<String, LinuxContainerResources> limits = new ConcurrentHashMap<>();
+    /** The interfaces of every pod. */
+    final List<NetworkInterfaces.Statistics> interfaces = new CopyOnWriteArrayList<>();
     private final Path directory;
 
     FakeNode(Path directory) {
@@ -151,6 +160,12 @@ final class FakeNode {
         }
 
         @Override
+        public List<NetworkInterfaces.Statistics> interfaces(Path netns) throws IOException {
+            step("environment.interfaces");
+            return List.copyOf(interfaces);
+        }
+
+        @Override
         public boolean intact(Path home, PodSandboxConfig config) {
             return existing.contains("environment:" + home);
         }
@@ -215,7 +230,22 @@ final class FakeNode {
 
         @Override
         public Optional<CgroupUsage> usage(String cgroupsPath) {
-            return Optional.empty();
+            return detail(cgroupsPath).map(CgroupDetail::usage);
+        }
+
+        @Override
+        public Optional<CgroupDetail> detail(String cgroupsPath) {
+            return Optional.ofNullable(cgroups.get(cgroupsPath));
+        }
+
+        @Override
+        public long processCount(String cgroupsPath) {
+            return detail(cgroupsPath).map(detail -> detail.tasks().pids().size()).orElse(0);
+        }
+
+        @Override
+        public void limit(String cgroupsPath, LinuxContainerResources wanted) {
+            limits.put(cgroupsPath, wanted);
         }
 
         @Override

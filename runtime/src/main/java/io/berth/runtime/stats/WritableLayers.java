@@ -1,4 +1,4 @@
-package io.berth.runtime.container;
+package io.berth.runtime.stats;
 
 import io.berth.imagestore.Images;
 import io.berth.imagestore.Snapshots;
