@@ -20,7 +20,7 @@ import org.testcontainers.junit.jupiter.Testcontainers;
 
 /** The verbs of crictl, as an operator types them. Only where crictl is installed. */
 @Testcontainers
-@EnabledIf("isInstalled")
+@EnabledIf(value = "isInstalled", disabledReason = "crictl is not on PATH")
 final class CrictlIT {
     @Container
     static final Node NODE = new Node();

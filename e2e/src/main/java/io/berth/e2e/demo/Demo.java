@@ -19,6 +19,7 @@ import io.berth.e2e.node.Command;
 import io.berth.e2e.node.Leftovers;
 import io.berth.e2e.node.Node;
 import io.berth.e2e.node.Ports;
+import io.grpc.StatusRuntimeException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
@@ -41,6 +42,7 @@ final class Demo {
     private final Path directory;
     private final CniNetwork network;
     private final BerthDaemon daemon;
+    private volatile boolean ending;
 
     private Demo(Narrator narrator) throws IOException {
         this.narrator = narrator;
@@ -56,9 +58,17 @@ final class Demo {
         var demo = new Demo(narrator);
         Thread cleanUp = new Thread(demo::interrupted, "clean-up");
         Runtime.getRuntime().addShutdownHook(cleanUp);
-        demo.run();
-        Runtime.getRuntime().removeShutdownHook(cleanUp);
-        System.exit(0);
+        try {
+            demo.run();
+            Runtime.getRuntime().removeShutdownHook(cleanUp);
+            System.exit(0);
+        } catch (RuntimeException | AssertionError e) {
+            if (!demo.ending) {
+                System.err
+                        .println("\ndemo: " + e + "\nThe end of the daemon's log:\n" + demo.daemon.logTail());
+                System.exit(1);
+            }
+        }
     }
 
     private void run() throws IOException {
@@ -128,6 +138,7 @@ final class Demo {
 
     /** On Ctrl-C or a failure, whatever the demo was doing. */
     private void interrupted() {
+        ending = true;
         narrator.detail("ending early: removing the pod and stopping the daemon");
         try (Cri cri = Cri.connect(daemon.socket())) {
             for (PodSandbox pod : cri.runtime().listPodSandbox(ListPodSandboxRequest.getDefaultInstance())
@@ -137,6 +148,8 @@ final class Demo {
                 cri.runtime().removePodSandbox(
                         RemovePodSandboxRequest.newBuilder().setPodSandboxId(pod.getId()).build());
             }
+        } catch (StatusRuntimeException e) {
+            narrator.detail("the daemon does not answer any more; its namespaces end with it");
         } finally {
             daemon.stop();
         }
