@@ -58,6 +58,10 @@ final class FileCalls {
 
     static native long pwrite(int fd, long address, long count, long offset);
 
+    static native long pread(int fd, long address, long count, long offset);
+
+    static native long lseek(int fd, long offset, int whence);
+
     static native int fsync(int fd);
 
     static native int syncfs(int fd);

@@ -7,6 +7,7 @@ import java.nio.ByteBuffer;
 /** Calls on an open file. */
 public final class FileIo {
     private static final int SYNC_FILE_RANGE_WRITE = 2;
+    private static final int SEEK_DATA = 3;
 
     private FileIo() {}
 
@@ -42,6 +43,36 @@ public final class FileIo {
             }
             done += Math.max(written, 0);
         }
+    }
+
+    /**
+     * Reads at {@code offset} of the file to {@code address}, at most {@code count} bytes; its position stays.
+     *
+     * @return how many bytes there were; 0 at the file's end
+     */
+    public static long pread(Fd file, long address, long count, long offset, Object subject)
+            throws LinuxException {
+        while (true) {
+            long read = FileCalls.pread(file.number(), address, count, offset);
+            if (read >= 0) {
+                return read;
+            }
+            if (Native.getLastError() != Errno.EINTR.number()) {
+                throw new LinuxException("pread", subject.toString(), Native.getLastError());
+            }
+        }
+    }
+
+    /** Where the next bytes are that are no hole, from {@code offset} on; -1 where only a hole follows. */
+    public static long nextData(Fd file, long offset, Object subject) throws LinuxException {
+        long data = FileCalls.lseek(file.number(), offset, SEEK_DATA);
+        if (data < 0 && Native.getLastError() == Errno.ENXIO.number()) {
+            return -1;
+        }
+        if (data < 0) {
+            throw new LinuxException("lseek", subject.toString(), Native.getLastError());
+        }
+        return data;
     }
 
     public static void chown(Fd file, int uid, int gid, Object subject) throws LinuxException {

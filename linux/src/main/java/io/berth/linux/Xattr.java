@@ -27,11 +27,7 @@ public final class Xattr {
 
     /** Sets an attribute of {@code name} in {@code dir}, whatever type of file it is. */
     public static void set(Fd dir, RawPath name, String attribute, byte[] value) throws LinuxException {
-        // setxattrat(2) is new in Linux 6.13; the directory's own link in /proc serves every kernel.
-        byte[] prefix = ("/proc/self/fd/" + dir.number() + "/").getBytes(StandardCharsets.US_ASCII);
-        byte[] path = Arrays.copyOf(prefix, prefix.length + name.length());
-        System.arraycopy(name.terminated(), 0, path, prefix.length, name.length());
-        set(RawPath.of(path, 0, path.length), attribute, value);
+        set(pathOf(dir, name), attribute, value);
     }
 
     /** An attribute's value; null where it is absent. */
@@ -48,10 +44,25 @@ public final class Xattr {
         return value(buffer, length, "fgetxattr", name);
     }
 
-    /** The names of all attributes that the caller may see. */
+    /** An attribute's value of {@code name} in {@code dir}, whatever type of file it is; null where it is absent. */
+    public static byte @Nullable [] get(Fd dir, RawPath name, String attribute) throws LinuxException {
+        return get(pathOf(dir, name), attribute);
+    }
+
+    /** The names of all attributes of {@code name} in {@code dir} that the caller may see. */
+    public static List<String> list(Fd dir, RawPath name) throws LinuxException {
+        RawPath path = pathOf(dir, name);
+        // Most files have none, which costs no buffer.
+        return FileCalls.llistxattr(path.terminated(), null, 0) == 0 ? List.of() : list(path);
+    }
+
+    /** The names of all attributes that the caller may see; none where the file system has no attributes. */
     public static List<String> list(RawPath path) throws LinuxException {
         byte[] buffer = new byte[VALUE_MAX];
         long length = FileCalls.llistxattr(path.terminated(), buffer, buffer.length);
+        if (length < 0 && Native.getLastError() == Errno.EOPNOTSUPP.number()) {
+            return List.of();
+        }
         check(length, "llistxattr", path.toString());
         List<String> names = new ArrayList<>();
         int start = 0;
@@ -62,6 +73,14 @@ public final class Xattr {
             }
         }
         return names;
+    }
+
+    /** setxattrat(2) and its kin are new in Linux 6.13; the directory's own link in /proc serves every kernel. */
+    private static RawPath pathOf(Fd dir, RawPath name) {
+        byte[] prefix = ("/proc/self/fd/" + dir.number() + "/").getBytes(StandardCharsets.US_ASCII);
+        byte[] path = Arrays.copyOf(prefix, prefix.length + name.length());
+        System.arraycopy(name.terminated(), 0, path, prefix.length, name.length());
+        return RawPath.of(path, 0, path.length);
     }
 
     private static byte @Nullable [] value(byte[] buffer, long length, String call, String subject)

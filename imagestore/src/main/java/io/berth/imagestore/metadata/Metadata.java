@@ -22,16 +22,19 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The database {@code images.db}. {@link #catalog} answers from memory; a change is on disk before it is visible there. Any
  * thread may use it.
  */
 public final class Metadata implements AutoCloseable {
-    private static final int SCHEMA_VERSION = 1;
+    private static final int SCHEMA_VERSION = 2;
     private static final int SQLITE_FULL = 13;
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final TypeReference<List<String>> STRINGS = new TypeReference<>() {
+    };
+    private static final TypeReference<Set<String>> STRING_SET = new TypeReference<>() {
     };
     private static final TypeReference<List<DirectoryAttributes>> DIRECTORIES = new TypeReference<>() {
     };
@@ -39,7 +42,10 @@ public final class Metadata implements AutoCloseable {
         CREATE TABLE schema_version (version INTEGER NOT NULL);
         CREATE TABLE layers (
           diff_id TEXT PRIMARY KEY, directory TEXT NOT NULL UNIQUE, disk_bytes INTEGER NOT NULL,
-          inodes INTEGER NOT NULL, implied_directories TEXT NOT NULL, root_opaque INTEGER NOT NULL) WITHOUT ROWID;
+          inodes INTEGER NOT NULL, implied_directories TEXT NOT NULL, root_opaque INTEGER NOT NULL,
+          record TEXT) WITHOUT ROWID;
+        CREATE TABLE retired_layers (
+          directory TEXT PRIMARY KEY, diff_id TEXT NOT NULL, snapshots TEXT NOT NULL) WITHOUT ROWID;
         CREATE TABLE images (
           id TEXT PRIMARY KEY, manifest_digest TEXT NOT NULL, manifest TEXT NOT NULL, config TEXT NOT NULL,
           size_bytes INTEGER NOT NULL, diff_ids TEXT NOT NULL, directories TEXT NOT NULL,
@@ -50,6 +56,12 @@ public final class Metadata implements AutoCloseable {
         CREATE TABLE snapshots (
           key TEXT PRIMARY KEY, image_id TEXT NOT NULL, directory TEXT NOT NULL UNIQUE,
           diff_ids TEXT NOT NULL) WITHOUT ROWID;
+        """;
+    /** From version 1, which kept no records of layers. */
+    private static final String TO_VERSION_2 = """
+        ALTER TABLE layers ADD COLUMN record TEXT;
+        CREATE TABLE retired_layers (
+          directory TEXT PRIMARY KEY, diff_id TEXT NOT NULL, snapshots TEXT NOT NULL) WITHOUT ROWID;
         """;
 
     private final Connection connection;
@@ -132,6 +144,36 @@ public final class Metadata implements AutoCloseable {
                 update("DELETE FROM layers WHERE diff_id = ?", diffId);
             }
             return catalog.withoutLayers(diffIds);
+        });
+    }
+
+    /**
+     * Puts {@code layer} in the place of the one with its diff id.
+     *
+     * @param retired what stays of that one, as snapshots use it; null where nothing does
+     */
+    public void replaceLayer(Layer layer, @Nullable RetiredLayer retired) throws ImageException {
+        change("replace layer " + layer.diffId(), true, () -> {
+            update("DELETE FROM layers WHERE diff_id = ?", layer.diffId());
+            insert(layer);
+            List<RetiredLayer> all = new ArrayList<>(catalog.retired());
+            if (retired != null) {
+                update("INSERT INTO retired_layers (directory, diff_id, snapshots) VALUES (?, ?, ?)",
+                        retired.directory(), retired.diffId(), write(retired.snapshots()));
+                all.add(retired);
+            }
+            return catalog.withReplacedLayer(layer, List.copyOf(all));
+        });
+    }
+
+    /** Forgets retired layers whose files the caller deletes next. */
+    public void removeRetired(Collection<RetiredLayer> gone) throws ImageException {
+        change("remove retired layers", true, () -> {
+            for (RetiredLayer retired : gone) {
+                update("DELETE FROM retired_layers WHERE directory = ?", retired.directory());
+            }
+            return catalog.withRetired(
+                    catalog.retired().stream().filter(retired -> !gone.contains(retired)).toList());
         });
     }
 
@@ -232,7 +274,16 @@ public final class Metadata implements AutoCloseable {
                         + version.getInt(1) + ", this Berth knows " + SCHEMA_VERSION
                         + ". Install the newer Berth again, or move the image store away");
             }
+            if (version.getInt(1) == SCHEMA_VERSION) {
+                return;
+            }
         }
+        execute("BEGIN IMMEDIATE");
+        try (Statement statement = connection.createStatement()) {
+            statement.executeUpdate(TO_VERSION_2);
+        }
+        update("UPDATE schema_version SET version = ?", SCHEMA_VERSION);
+        execute("COMMIT");
     }
 
     private Catalog load() throws SQLException, ImageException {
@@ -240,6 +291,7 @@ public final class Metadata implements AutoCloseable {
         Map<String, StoredSnapshot> snapshots = new HashMap<>();
         Map<String, String> names = new LinkedHashMap<>();
         Map<String, StoredImage> images = new HashMap<>();
+        List<RetiredLayer> retired = new ArrayList<>();
         try (Statement statement = connection.createStatement()) {
             try (ResultSet row = statement.executeQuery("SELECT * FROM layers")) {
                 while (row.next()) {
@@ -247,7 +299,13 @@ public final class Metadata implements AutoCloseable {
                             new Layer(row.getString("diff_id"), row.getString("directory"),
                                     row.getLong("disk_bytes"), row.getLong("inodes"),
                                     read(row.getString("implied_directories"), STRINGS),
-                                    row.getBoolean("root_opaque")));
+                                    row.getBoolean("root_opaque"), row.getString("record")));
+                }
+            }
+            try (ResultSet row = statement.executeQuery("SELECT * FROM retired_layers")) {
+                while (row.next()) {
+                    retired.add(new RetiredLayer(row.getString("directory"), row.getString("diff_id"),
+                            read(row.getString("snapshots"), STRING_SET)));
                 }
             }
             try (ResultSet row = statement.executeQuery("SELECT * FROM snapshots")) {
@@ -270,7 +328,7 @@ public final class Metadata implements AutoCloseable {
                 }
             }
         }
-        return new Catalog(images, names, layers, snapshots);
+        return new Catalog(images, names, layers, snapshots, List.copyOf(retired));
     }
 
     private StoredImage image(ResultSet row, Map<String, String> names) throws SQLException, ImageException {
@@ -319,10 +377,11 @@ public final class Metadata implements AutoCloseable {
 
     private void insert(Layer layer) throws SQLException, ImageException {
         update("""
-            INSERT INTO layers (diff_id, directory, disk_bytes, inodes, implied_directories, root_opaque)
-            VALUES (?, ?, ?, ?, ?, ?)""", layer.diffId(), layer.directory(), layer.diskBytes(),
+            INSERT INTO layers (diff_id, directory, disk_bytes, inodes, implied_directories, root_opaque, record)
+            VALUES (?, ?, ?, ?, ?, ?, ?)""",
+                layer.diffId(), layer.directory(), layer.diskBytes(),
                 layer.inodes(),
-                write(layer.impliedDirectories()), layer.rootOpaque());
+                write(layer.impliedDirectories()), layer.rootOpaque(), layer.record());
     }
 
     private void insert(StoredImage stored) throws SQLException, ImageException {
@@ -344,7 +403,7 @@ public final class Metadata implements AutoCloseable {
         }
     }
 
-    private void update(String sql, Object... values) throws SQLException {
+    private void update(String sql, @Nullable Object... values) throws SQLException {
         try (PreparedStatement statement = connection.prepareStatement(sql)) {
             for (int i = 0; i < values.length; i++) {
                 statement.setObject(i + 1, values[i]);

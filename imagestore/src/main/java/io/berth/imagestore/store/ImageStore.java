@@ -3,9 +3,11 @@ package io.berth.imagestore.store;
 import io.berth.imagestore.Image;
 import io.berth.imagestore.ImageException;
 import io.berth.imagestore.ImageStoreConfig;
+import io.berth.imagestore.ImageTools;
 import io.berth.imagestore.Images;
 import io.berth.imagestore.RegistryAuth;
 import io.berth.imagestore.Snapshots;
+import io.berth.imagestore.Verification;
 import io.berth.imagestore.archive.ArchivedImage;
 import io.berth.imagestore.archive.Archives;
 import io.berth.imagestore.metadata.Metadata;
@@ -30,13 +32,14 @@ import org.slf4j.LoggerFactory;
  * The images and snapshots of one directory. One process at a time may have it open; what an earlier one left unfinished is
  * deleted when it is opened.
  */
-public final class ImageStore implements Images, AutoCloseable {
+public final class ImageStore implements Images, ImageTools, AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(ImageStore.class);
 
     private final StoreDirectory directory;
     private final Metadata metadata;
     private final Layers layers;
     private final Puller puller;
+    private final Verifier verifier;
     private final OverlaySnapshots snapshots;
     private final DiskUse diskUse;
     private final MeterRegistry meters;
@@ -47,6 +50,7 @@ public final class ImageStore implements Images, AutoCloseable {
         this.metadata = metadata;
         this.layers = new Layers(metadata, directory, parallelLayers, meters);
         this.puller = new Puller(registry, metadata, layers, directory, Clock.systemUTC());
+        this.verifier = new Verifier(metadata, layers, directory, registry);
         this.snapshots = new OverlaySnapshots(metadata, layers, directory);
         this.diskUse = new DiskUse(metadata, snapshots);
         this.meters = meters;
@@ -144,6 +148,14 @@ public final class ImageStore implements Images, AutoCloseable {
             directory.delete(scratch);
         }
         return images;
+    }
+
+    @Override
+    public Verification verify(String referenceOrId, boolean repair, RegistryAuth auth,
+            Verification.Listener listener) throws ImageException {
+        Image image = find(referenceOrId).orElseThrow(() -> new ImageException(
+                ImageException.Kind.NOT_FOUND, "there is no image " + referenceOrId + " on this node"));
+        return verifier.verify(image, new Verifier.Repair(repair, auth), listener);
     }
 
     @Override

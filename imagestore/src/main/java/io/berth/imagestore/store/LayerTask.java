@@ -107,7 +107,7 @@ final class LayerTask {
                 interrupted = true;
             }
         }
-        directory.delete(path);
+        directory.deleteIngest(name);
         if (interrupted) {
             Thread.currentThread().interrupt();
         }

@@ -4,7 +4,9 @@ import io.berth.imagestore.ImageException;
 import io.berth.imagestore.metadata.Catalog;
 import io.berth.imagestore.metadata.Layer;
 import io.berth.imagestore.metadata.Metadata;
+import io.berth.imagestore.metadata.RetiredLayer;
 import io.berth.imagestore.metadata.StoredImage;
+import io.berth.imagestore.record.RecordWriter;
 import io.berth.imagestore.registry.Descriptor;
 import io.berth.imagestore.unpack.LayerUnpacker;
 import io.berth.imagestore.unpack.UnpackLimits;
@@ -13,11 +15,12 @@ import io.berth.linux.Fd;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.locks.ReentrantLock;
@@ -109,7 +112,7 @@ final class Layers {
         }
         lock.lock();
         try {
-            Map<Path, Path> moved = new LinkedHashMap<>();
+            List<String> moved = new ArrayList<>();
             try {
                 List<Layer> added = place(held, unpacked, moved);
                 if (!moved.isEmpty()) {
@@ -119,8 +122,8 @@ final class Layers {
                         new EffectiveDirectories(chain(image.image().diffIds(), added)).attributes());
                 return metadata.putImage(whole, added);
             } catch (ImageException | RuntimeException e) {
-                for (Map.Entry<Path, Path> move : moved.entrySet()) {
-                    directory.move(move.getValue(), move.getKey());
+                for (String name : moved) {
+                    directory.moveLayer(name, false);
                 }
                 throw e;
             }
@@ -147,22 +150,98 @@ final class Layers {
 
     /** Deletes the layers that nobody needs; their disk space is free when it returns. */
     void collect() throws ImageException {
-        List<Path> garbage = new ArrayList<>();
+        List<String> garbage = new ArrayList<>();
         lock.lock();
         try {
             Catalog catalog = metadata.catalog();
+            List<RetiredLayer> unused = catalog.retired().stream()
+                    .filter(retired -> Collections.disjoint(retired.snapshots(),
+                            catalog.snapshots().keySet()))
+                    .toList();
+            if (!unused.isEmpty()) {
+                metadata.removeRetired(unused);
+                unused.forEach(retired -> garbage.add(retired.directory()));
+            }
             Set<String> unneeded = new HashSet<>(catalog.layers().keySet());
             unneeded.removeAll(catalog.neededLayers());
             unneeded.removeAll(holds.keySet());
-            if (unneeded.isEmpty()) {
-                return;
+            if (!unneeded.isEmpty()) {
+                metadata.removeLayers(unneeded);
+                unneeded.forEach(diffId -> garbage.add(layer(catalog, diffId).directory()));
             }
-            unneeded.forEach(diffId -> garbage.add(directoryOf(catalog, diffId)));
-            metadata.removeLayers(unneeded);
         } finally {
             lock.unlock();
         }
-        garbage.forEach(directory::delete);
+        garbage.forEach(directory::deleteLayer);
+    }
+
+    /**
+     * Keeps the layer {@code diffId} on disk until {@link #release} of what is returned.
+     *
+     * @return null where the layer is not there
+     */
+    @Nullable
+    Hold keep(String diffId) {
+        lock.lock();
+        try {
+            if (!metadata.catalog().layers().containsKey(diffId)) {
+                return null;
+            }
+            holds.merge(diffId, 1, Integer::sum);
+            return new Hold(diffId, null, false);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** A layer that was replaced, and the keys of the snapshots that go on with its files. */
+    record Replaced(Layer former, Set<String> snapshots) {}
+
+    /**
+     * Fetches the layer {@code diffId}, which the caller keeps, once more and puts it in the place of the one that is there.
+     * Snapshots that may be mounted over the former files keep those: an overlay whose lower files change shows anything.
+     */
+    Replaced replace(String diffId, Descriptor blob, SharedSource source)
+            throws ImageException, InterruptedException {
+        LayerTask task = new LayerTask(diffId, blob, source, directory, unpacker, permits, meters);
+        task.start();
+        try (Fd filesystem = directory.openForSync()) {
+            UnpackedLayer unpacked = task.await();
+            directory.sync(filesystem);
+            Replaced replaced = swap(diffId, task, unpacked);
+            if (replaced.snapshots().isEmpty()) {
+                directory.deleteLayer(replaced.former().directory());
+            } else {
+                directory.deleteRecord(replaced.former().directory());
+            }
+            return replaced;
+        } finally {
+            task.discard();
+            collect();
+        }
+    }
+
+    private Replaced swap(String diffId, LayerTask task, UnpackedLayer unpacked) throws ImageException {
+        lock.lock();
+        try {
+            Catalog catalog = metadata.catalog();
+            Layer former = layer(catalog, diffId);
+            Set<String> users = catalog.snapshotsOver(diffId);
+            Layer layer = layer(diffId, task.name(), unpacked);
+            directory.moveLayer(task.name(), true);
+            try {
+                directory.syncLayerNames();
+                metadata.replaceLayer(layer, users.isEmpty()
+                        ? null
+                        : new RetiredLayer(former.directory(), diffId, users));
+            } catch (ImageException | RuntimeException e) {
+                directory.moveLayer(task.name(), false);
+                throw e;
+            }
+            return new Replaced(former, users);
+        } finally {
+            lock.unlock();
+        }
     }
 
     /**
@@ -193,7 +272,7 @@ final class Layers {
         }
     }
 
-    private List<Layer> place(List<Hold> held, Map<String, UnpackedLayer> unpacked, Map<Path, Path> moved)
+    private List<Layer> place(List<Hold> held, Map<String, UnpackedLayer> unpacked, List<String> moved)
             throws ImageException {
         List<Layer> added = new ArrayList<>();
         for (Hold hold : held) {
@@ -205,14 +284,17 @@ final class Layers {
             if (task == null || layer == null || there) {
                 continue;
             }
-            Path target = directory.layer(task.name());
-            directory.move(task.path(), target);
-            moved.put(task.path(), target);
-            added.add(new Layer(hold.diffId(), task.name(), layer.diskBytes(), layer.inodes(),
-                    layer.impliedDirectories(),
-                    layer.rootOpaque()));
+            moved.add(task.name());
+            directory.moveLayer(task.name(), true);
+            added.add(layer(hold.diffId(), task.name(), layer));
         }
         return added;
+    }
+
+    private static Layer layer(String diffId, String name, UnpackedLayer unpacked) {
+        RecordWriter.Written record = Objects.requireNonNull(unpacked.record(), "a layer has a record");
+        return new Layer(diffId, name, unpacked.diskBytes() + record.bytes(), unpacked.inodes() + 1,
+                unpacked.impliedDirectories(), unpacked.rootOpaque(), record.digest());
     }
 
     /** The layers with their directories, topmost first, as {@link #lower}. */

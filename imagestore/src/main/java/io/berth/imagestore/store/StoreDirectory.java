@@ -3,6 +3,8 @@ package io.berth.imagestore.store;
 import io.berth.imagestore.ImageException;
 import io.berth.imagestore.ImageException.Kind;
 import io.berth.imagestore.metadata.Catalog;
+import io.berth.imagestore.metadata.Layer;
+import io.berth.imagestore.record.RecordFiles;
 import io.berth.linux.Errno;
 import io.berth.linux.Fd;
 import io.berth.linux.FileIo;
@@ -16,6 +18,7 @@ import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -27,8 +30,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The store's place on disk: {@code layers/}, {@code snapshots/}, and {@code ingest/} for what is not committed yet. The
- * names below are short, so that the options of an overlay mount with many layers stay short, too.
+ * The store's place on disk: {@code layers/}, {@code records/} of them, {@code snapshots/}, and {@code ingest/} for what is
+ * not committed yet. The names below are short, so that the options of an overlay mount with many layers stay short, too.
  */
 final class StoreDirectory implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(StoreDirectory.class);
@@ -53,7 +56,7 @@ final class StoreDirectory implements AutoCloseable {
         Path absolute = root.toAbsolutePath().normalize();
         try {
             for (Path directory : new Path[]{absolute, absolute.resolve("layers"),
-                    absolute.resolve("snapshots"),
+                    absolute.resolve("records"), absolute.resolve("snapshots"),
                     absolute.resolve("ingest"), absolute.resolve("empty")}) {
                 Files.createDirectories(directory,
                         PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
@@ -83,6 +86,15 @@ final class StoreDirectory implements AutoCloseable {
         return layers().resolve(name);
     }
 
+    Path records() {
+        return root.resolve("records");
+    }
+
+    /** Where the record of the layer {@code name} is. */
+    RecordFiles record(String name) {
+        return RecordFiles.in(records(), name);
+    }
+
     Path snapshot(String name) {
         return root.resolve("snapshots").resolve(name);
     }
@@ -99,7 +111,7 @@ final class StoreDirectory implements AutoCloseable {
 
     /** A new directory for what is not committed yet. */
     Path newIngest(String name) throws ImageException {
-        Path path = root.resolve("ingest").resolve(name);
+        Path path = ingest().resolve(name);
         try {
             return Files.createDirectory(path);
         } catch (IOException e) {
@@ -107,8 +119,16 @@ final class StoreDirectory implements AutoCloseable {
         }
     }
 
-    /** Moves what was ingested among the layers, or back. */
-    void move(Path from, Path to) throws ImageException {
+    private Path ingest() {
+        return root.resolve("ingest");
+    }
+
+    private void moveIfThere(Path ingested, Path placed, boolean commit) throws ImageException {
+        Path from = commit ? ingested : placed;
+        Path to = commit ? placed : ingested;
+        if (!Files.exists(from, LinkOption.NOFOLLOW_LINKS)) {
+            return;
+        }
         try (Fd source = openDirectory(parentOf(from)); Fd target = openDirectory(parentOf(to))) {
             Openat.rename(source, RawPath.of(from.getFileName()), target, RawPath.of(to.getFileName()),
                     Openat.RENAME_NOREPLACE);
@@ -117,13 +137,48 @@ final class StoreDirectory implements AutoCloseable {
         }
     }
 
-    /** Waits until the names in {@code layers/} are on disk. */
+    /** Waits until the names in {@code layers/} and {@code records/} are on disk. */
     void syncLayerNames() throws ImageException {
-        try (Fd layers = openDirectory(layers())) {
-            FileIo.sync(layers, layers());
-        } catch (LinuxException e) {
-            throw failure("cannot write " + layers() + " to disk", e);
+        for (Path path : new Path[]{layers(), records()}) {
+            try (Fd directory = openDirectory(path)) {
+                FileIo.sync(directory, path);
+            } catch (LinuxException e) {
+                throw failure("cannot write " + path + " to disk", e);
+            }
         }
+    }
+
+    /**
+     * Moves an ingested layer with its record to its place, or back.
+     *
+     * @param commit whether it goes to its place
+     */
+    void moveLayer(String name, boolean commit) throws ImageException {
+        RecordFiles ingested = RecordFiles.in(ingest(), name);
+        RecordFiles placed = record(name);
+        moveIfThere(ingested.displaced(), placed.displaced(), commit);
+        moveIfThere(ingested.record(), placed.record(), commit);
+        moveIfThere(ingest().resolve(name), layer(name), commit);
+    }
+
+    /** Deletes the layer {@code name} with its record. */
+    void deleteLayer(String name) {
+        delete(layer(name));
+        deleteRecord(name);
+    }
+
+    /** Deletes the record of the layer {@code name}. */
+    void deleteRecord(String name) {
+        delete(record(name).record());
+        delete(record(name).displaced());
+    }
+
+    /** Deletes what was ingested as {@code name}, with its record. */
+    void deleteIngest(String name) {
+        RecordFiles files = RecordFiles.in(ingest(), name);
+        delete(ingest().resolve(name));
+        delete(files.record());
+        delete(files.displaced());
     }
 
     /** Opens the file system for {@link #sync}: before anything is written, so that no write error goes unseen. */
@@ -157,11 +212,19 @@ final class StoreDirectory implements AutoCloseable {
     /** Deletes all that no row of {@code catalog} names, and goes on counting names after those that there are. */
     void sweep(Catalog catalog) throws ImageException {
         Set<String> layers = new HashSet<>();
-        catalog.layers().values().forEach(layer -> layers.add(layer.directory()));
+        Set<String> recorded = new HashSet<>();
+        for (Layer layer : catalog.layers().values()) {
+            layers.add(layer.directory());
+            if (layer.record() != null) {
+                recorded.add(layer.directory());
+            }
+        }
+        catalog.retired().forEach(layer -> layers.add(layer.directory()));
         Set<String> snapshots = new HashSet<>();
         catalog.snapshots().values().forEach(snapshot -> snapshots.add(snapshot.directory()));
-        sweep(root.resolve("ingest"), Set.of());
+        sweep(ingest(), Set.of());
         sweep(layers(), layers);
+        sweep(records(), recorded);
         sweep(root.resolve("snapshots"), snapshots);
     }
 
@@ -177,14 +240,15 @@ final class StoreDirectory implements AutoCloseable {
     private void sweep(Path directory, Set<String> owned) throws ImageException {
         try (Fd fd = openDirectory(directory)) {
             for (FileTree.Entry entry : FileTree.list(fd)) {
-                String name = entry.name().toString();
+                String file = entry.name().toString();
+                String name = RecordFiles.layerOf(file);
                 if (owned.contains(name)) {
                     long number = Long.parseLong(name, RADIX);
                     nextName.accumulateAndGet(number + 1, Math::max);
                 } else {
-                    log.atInfo().addKeyValue("path", directory.resolve(name))
+                    log.atInfo().addKeyValue("path", directory.resolve(file))
                             .log("deleting what an unfinished step left");
-                    delete(directory.resolve(name));
+                    delete(directory.resolve(file));
                 }
             }
         } catch (LinuxException e) {

@@ -2,22 +2,23 @@ package io.berth.imagestore.unpack;
 
 import io.berth.linux.Errno;
 import io.berth.linux.Fd;
-import io.berth.linux.FileTree;
 import io.berth.linux.LinuxException;
 import io.berth.linux.OpenFlags;
 import io.berth.linux.Openat;
 import io.berth.linux.RawPath;
 import io.berth.linux.Stat;
 import io.berth.linux.Xattr;
+import java.io.IOException;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Deque;
 import java.util.HashSet;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
-import java.util.List;
+import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Predicate;
 
 /**
  * The directories of a layer that is being unpacked. A parent is opened by the kernel with the layer as its root, so no link
@@ -32,48 +33,54 @@ final class Directories implements AutoCloseable {
     private static final byte[] YES = {'y'};
 
     private final Fd root;
-    private final Map<TarPath, Fd> open = new LinkedHashMap<>(16, 0.75f, true);
+    private final LayerRecorder recorder;
+    private final Map<TarPath, Opened> open = new LinkedHashMap<>(16, 0.75f, true);
+    /** By real path, as all below. */
     private final Map<TarPath, TarEntry> attributes = new LinkedHashMap<>();
     private final Set<TarPath> implied = new HashSet<>(Set.of(TarPath.ROOT));
     private final Set<TarPath> opaque = new HashSet<>();
-    private final List<TarPath> whiteouts = new ArrayList<>();
+    private final Set<TarPath> whiteouts = new LinkedHashSet<>();
     private long made = 1;
 
+    /**
+     * An open directory.
+     *
+     * @param real its path without the links that led there
+     */
+    record Opened(Fd fd, TarPath real) implements AutoCloseable {
+        @Override
+        public void close() {
+            fd.close();
+        }
+    }
+
     /** @param root the layer's directory, which the caller closes */
-    Directories(Fd root) {
+    Directories(Fd root, LayerRecorder recorder) {
         this.root = root;
+        this.recorder = recorder;
     }
 
     /** The open directory {@code path}, made if absent together with what is above it. Valid until the next call. */
     Fd open(TarPath path) throws LinuxException {
-        Fd cached = open.get(path);
-        if (cached != null) {
-            return cached;
-        }
-        Fd fd;
-        try {
-            fd = openExisting(path);
-        } catch (LinuxException e) {
-            if (e.errno() != Errno.ENOENT && e.errno() != Errno.ENOTDIR) {
-                throw e;
-            }
-            makeImplied(path);
-            fd = openExisting(path);
-        }
-        remember(path, fd);
-        return fd;
+        return opened(path).fd;
+    }
+
+    /** Where the file {@code path} really is: its directory's path without links, made if absent. */
+    TarPath real(TarPath path) throws LinuxException {
+        return path.isRoot() ? path : opened(path.parent()).real.resolve(path.name());
     }
 
     /** The directory {@code path}, which must exist; the caller closes it. */
-    Fd reopen(TarPath path) throws LinuxException {
+    Opened reopen(TarPath path) throws LinuxException {
         return openExisting(path);
     }
 
     /** Notes the attributes of the directory {@code entry}, for {@link #finish}. */
-    void describe(TarEntry entry) {
-        attributes.remove(entry.path());
-        attributes.put(entry.path(), entry);
-        implied.remove(entry.path());
+    void describe(TarEntry entry) throws LinuxException {
+        TarPath real = real(entry.path());
+        attributes.remove(real);
+        attributes.put(real, entry);
+        implied.remove(real);
     }
 
     /** Makes {@code path}, which must be absent; its parent is {@code parent}. */
@@ -84,18 +91,20 @@ final class Directories implements AutoCloseable {
 
     /** Hides what lower layers have in {@code path}, a directory. */
     void makeOpaque(TarPath path) throws LinuxException {
-        if (opaque.add(path)) {
-            Xattr.set(open(path), RawPath.of("."), OPAQUE, YES);
+        Opened directory = opened(path);
+        if (opaque.add(directory.real)) {
+            Xattr.set(directory.fd, RawPath.of("."), OPAQUE, YES);
         }
     }
 
     /** Notes a whiteout file at {@code path}. */
-    void addWhiteout(TarPath path) {
-        whiteouts.add(path);
+    void addWhiteout(TarPath path) throws LinuxException {
+        whiteouts.add(real(path));
     }
 
     /** Removes whatever is at {@code path}, a directory with all below it; returns what it was. */
-    Stat remove(TarPath path) throws LinuxException {
+    Stat remove(TarPath path) throws IOException {
+        TarPath real = real(path);
         Fd parent = open(path.parent());
         RawPath name = TarPath.raw(path.name());
         Stat stat = Openat.stat(parent, name);
@@ -105,27 +114,36 @@ final class Directories implements AutoCloseable {
         if (!stat.isDirectory()) {
             // What is open may have been reached through it.
             close();
-            Openat.unlink(open(path.parent()), name);
+            if (isWhiteout(stat) && whiteouts.remove(real)) {
+                Openat.unlink(open(path.parent()), name);
+            } else {
+                recorder.displace(open(path.parent()), name, real);
+            }
             return stat;
         }
-        forget(path);
+        forget(real);
         parent = open(path.parent());
         made--;
-        FileTree.delete(parent, name);
+        recorder.displace(parent, name, real);
         return stat;
     }
 
     /** Sets what was noted, deepest last made first, and drops whiteouts that an opaque directory makes meaningless. */
-    void finish() throws LinuxException {
+    void finish() throws IOException {
         for (TarPath whiteout : whiteouts) {
             if (opaque.contains(whiteout.parent())) {
-                dropWhiteout(whiteout);
+                Openat.unlink(open(whiteout.parent()), TarPath.raw(whiteout.name()));
+            } else {
+                recorder.whiteout(whiteout);
             }
         }
-        Deque<TarEntry> reversed = new ArrayDeque<>();
-        attributes.values().forEach(reversed::addFirst);
-        for (TarEntry entry : reversed) {
-            apply(entry);
+        for (TarPath path : implied) {
+            recorder.implied(path, opaque.contains(path));
+        }
+        Deque<Map.Entry<TarPath, TarEntry>> reversed = new ArrayDeque<>();
+        attributes.entrySet().forEach(reversed::addFirst);
+        for (Map.Entry<TarPath, TarEntry> described : reversed) {
+            apply(described.getKey(), described.getValue());
         }
     }
 
@@ -142,22 +160,68 @@ final class Directories implements AutoCloseable {
 
     @Override
     public void close() {
-        open.values().forEach(Fd::close);
+        open.values().forEach(Opened::close);
         open.clear();
     }
 
-    private Fd openExisting(TarPath path) throws LinuxException {
-        return Openat.open(root, path.raw(), OPEN_DIRECTORY, 0, CONTAINED);
+    private Opened opened(TarPath path) throws LinuxException {
+        Opened cached = open.get(path);
+        if (cached != null) {
+            return cached;
+        }
+        Opened directory;
+        try {
+            directory = openExisting(path);
+        } catch (LinuxException e) {
+            if (e.errno() != Errno.ENOENT && e.errno() != Errno.ENOTDIR) {
+                throw e;
+            }
+            makeImplied(path);
+            directory = openExisting(path);
+        }
+        remember(path, directory);
+        return directory;
+    }
+
+    private Opened openExisting(TarPath path) throws LinuxException {
+        try {
+            return new Opened(Openat.open(root, path.raw(), OPEN_DIRECTORY, 0,
+                    CONTAINED | OpenFlags.RESOLVE_NO_SYMLINKS), path);
+        } catch (LinuxException e) {
+            if (e.errno() != Errno.ELOOP) {
+                throw e;
+            }
+        }
+        Fd fd = Openat.open(root, path.raw(), OPEN_DIRECTORY, 0, CONTAINED);
+        try {
+            return new Opened(fd, realPath(fd));
+        } catch (LinuxException | RuntimeException e) {
+            fd.close();
+            throw e;
+        }
+    }
+
+    /** The path of {@code directory} below the root, by the kernel's own names of both. */
+    private TarPath realPath(Fd directory) throws LinuxException {
+        byte[] top = name(root);
+        byte[] whole = name(directory);
+        return TarPath.of(Arrays.copyOfRange(whole, Math.min(top.length, whole.length), whole.length));
+    }
+
+    private byte[] name(Fd directory) throws LinuxException {
+        return Openat.readlink(root, RawPath.of("/proc/self/fd/" + directory.number())).toBytes();
     }
 
     private void makeImplied(TarPath path) throws LinuxException {
         if (path.isRoot()) {
             return;
         }
-        Fd parent = open(path.parent());
+        Opened directory = opened(path.parent());
+        Fd parent = directory.fd;
         RawPath name = TarPath.raw(path.name());
+        TarPath real = directory.real.resolve(path.name());
         Stat stat = Openat.stat(parent, name);
-        boolean whiteout = stat != null && isWhiteout(stat);
+        boolean whiteout = stat != null && isWhiteout(stat) && whiteouts.remove(real);
         if (whiteout) {
             Openat.unlink(parent, name);
         }
@@ -165,7 +229,7 @@ final class Directories implements AutoCloseable {
             Openat.mkdir(parent, name, 0755);
             Openat.chmod(parent, name, 0755);
             made++;
-            implied.add(path);
+            implied.add(real);
         }
         if (whiteout) {
             makeOpaque(path);
@@ -176,38 +240,30 @@ final class Directories implements AutoCloseable {
         return stat.type() == Openat.S_IFCHR && stat.rdevMajor() == 0 && stat.rdevMinor() == 0;
     }
 
-    private void dropWhiteout(TarPath path) throws LinuxException {
-        Fd parent = open(path.parent());
-        RawPath name = TarPath.raw(path.name());
-        Stat stat = Openat.stat(parent, name);
-        if (stat != null && isWhiteout(stat)) {
-            Openat.unlink(parent, name);
-        }
-    }
-
-    private void apply(TarEntry entry) throws LinuxException {
-        Fd directory = open(entry.path());
+    private void apply(TarPath real, TarEntry entry) throws IOException {
+        Fd directory = open(real);
         RawPath self = RawPath.of(".");
         Openat.chown(directory, self, entry.uid(), entry.gid());
         Openat.chmod(directory, self, entry.mode());
-        for (Map.Entry<String, byte[]> xattr : entry.xattrs().entrySet()) {
-            Attributes.set(xattr.getKey(), entry.path(),
-                    () -> Xattr.set(directory, self, xattr.getKey(), xattr.getValue()));
-        }
+        Map<String, byte[]> xattrs = Attributes.set(entry,
+                (name, value) -> Xattr.set(directory, self, name, value));
         Openat.setTimes(directory, self, entry.times());
+        recorder.directory(real, entry, xattrs, opaque.contains(real), directory);
     }
 
-    private void forget(TarPath path) {
+    private void forget(TarPath real) {
         close();
-        attributes.keySet().removeIf(other -> other.equals(path) || other.isBelow(path));
-        implied.removeIf(other -> other.equals(path) || other.isBelow(path));
-        opaque.removeIf(other -> other.equals(path) || other.isBelow(path));
+        Predicate<TarPath> gone = other -> other.equals(real) || other.isBelow(real);
+        attributes.keySet().removeIf(gone);
+        implied.removeIf(gone);
+        opaque.removeIf(gone);
+        whiteouts.removeIf(gone);
     }
 
-    private void remember(TarPath path, Fd fd) {
-        open.put(path, fd);
+    private void remember(TarPath path, Opened directory) {
+        open.put(path, directory);
         if (open.size() > OPEN_AT_ONCE) {
-            Iterator<Fd> eldest = open.values().iterator();
+            Iterator<Opened> eldest = open.values().iterator();
             eldest.next().close();
             eldest.remove();
         }

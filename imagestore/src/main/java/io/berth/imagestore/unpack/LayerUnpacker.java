@@ -2,6 +2,7 @@ package io.berth.imagestore.unpack;
 
 import io.berth.imagestore.ImageException;
 import io.berth.imagestore.ImageException.Kind;
+import io.berth.imagestore.record.RecordFiles;
 import io.berth.imagestore.registry.Descriptor;
 import io.berth.linux.Fd;
 import io.berth.linux.LinuxException;
@@ -29,8 +30,9 @@ public final class LayerUnpacker {
     }
 
     /**
-     * Unpacks {@code blob} into {@code directory}, an existing empty one. Nothing is synced; where it fails, what was written
-     * stays for the caller to delete. An interrupt of the calling thread stops it.
+     * Unpacks {@code blob} into {@code directory}, an existing empty one, and records it in the files beside
+     * ({@link RecordFiles#beside}). Nothing is synced; where it fails, what was written stays for the caller to delete. An
+     * interrupt of the calling thread stops it.
      *
      * @param blob is closed
      * @param descriptor what the blob must be; its size and digest are verified
@@ -38,32 +40,38 @@ public final class LayerUnpacker {
      */
     public UnpackedLayer unpack(InputStream blob, Descriptor descriptor, Path directory)
             throws ImageException {
-        return unpack(new BlobInput(blob, descriptor), "layer " + descriptor.digest(), descriptor.digest(),
-                directory);
+        String what = "layer " + descriptor.digest();
+        BlobInput input = new BlobInput(blob, descriptor);
+        try (LayerRecorder recorder = LayerRecorder.into(RecordFiles.beside(directory))) {
+            return unpack(input, what, descriptor.digest(), directory, recorder);
+        } catch (IOException e) {
+            closeQuietly(input);
+            throw failure(what, null, e);
+        }
     }
 
     /**
      * Unpacks a tar that nothing is known of, compressed or not, such as an image archive: as {@link #unpack}, without
-     * verification.
+     * verification and without a record.
      *
      * @param archive is closed
      */
     public void unpackArchive(InputStream archive, Path directory) throws ImageException {
-        unpack(new BlobInput(archive), "the archive", "archive", directory);
+        unpack(new BlobInput(archive), "the archive", "archive", directory, LayerRecorder.none());
     }
 
-    private UnpackedLayer unpack(BlobInput input, String what, String digest, Path directory)
-            throws ImageException {
+    private UnpackedLayer unpack(BlobInput input, String what, String digest, Path directory,
+            LayerRecorder recorder) throws ImageException {
         Blocks blocks = new Blocks();
         Thread reader = Thread.ofPlatform().daemon().name("unpack-" + shortened(digest))
                 .unstarted(() -> send(input, blocks));
         MessageDigest hash = sha256();
-        TarInput tarInput = new TarInput(blocks, hash, limits.maxBytes());
+        TarInput tarInput = new TarInput(blocks, hash, recorder, limits.maxBytes());
         TarReader tar = new TarReader(tarInput);
         reader.start();
         TarEntry current = null;
         try (Fd root = Openat.open(RawPath.of(directory), OpenFlags.O_RDONLY | OpenFlags.O_DIRECTORY);
-                LayerWriter writer = new LayerWriter(tar, root)) {
+                LayerWriter writer = new LayerWriter(tar, root, recorder)) {
             Openat.chmod(root, RawPath.of("."), 0755);
             while (true) {
                 current = null;
@@ -78,12 +86,13 @@ public final class LayerUnpacker {
                 writer.write(current);
             }
             writer.finish();
+            recorder.finish();
             return new UnpackedLayer(digest, "sha256:" + HexFormat.of().formatHex(hash.digest()),
                     tarInput.received(),
                     writer.diskBytes(), writer.inodes(),
                     new ArrayList<>(
                             writer.directories().implied().stream().map(TarPath::text).sorted().toList()),
-                    writer.directories().isRootOpaque());
+                    writer.directories().isRootOpaque(), recorder.written());
         } catch (IOException e) {
             throw failure(what, current, e);
         } finally {
@@ -104,11 +113,7 @@ public final class LayerUnpacker {
     /** Ends the reader before the caller frees what it reads from. */
     private static void stop(Thread reader, BlobInput blob) {
         reader.interrupt();
-        try {
-            blob.close();
-        } catch (IOException e) {
-            // What was needed of it has come, or the error that matters is already on its way.
-        }
+        closeQuietly(blob);
         boolean interrupted = false;
         while (reader.isAlive()) {
             try {
@@ -120,6 +125,23 @@ public final class LayerUnpacker {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
+    }
+
+    private static void closeQuietly(BlobInput blob) {
+        try {
+            blob.close();
+        } catch (IOException e) {
+            // What was needed of it has come, or the error that matters is already on its way.
+        }
+    }
+
+    /** An error of a system call as what it means for a layer; {@code where} ends with a colon. */
+    static ImageException failure(String where, IOException e) {
+        return switch (e) {
+            case ImageException image -> image;
+            case LinuxException linux -> ofCall(where, linux);
+            default -> new ImageException(Kind.INTERNAL, where + e.getMessage(), e);
+        };
     }
 
     private static ImageException failure(String what, @Nullable TarEntry entry, IOException e) {

@@ -19,6 +19,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Objects;
+import java.util.zip.CRC32C;
 
 /**
  * Writes the entries of a layer into its directory, whiteouts (OCI image-spec, "Layer Filesystem Changeset") in the form
@@ -37,16 +38,19 @@ final class LayerWriter implements AutoCloseable {
     private static final int UMASK = umask();
 
     private final TarReader tar;
+    private final LayerRecorder recorder;
     private final Directories directories;
+    private final CRC32C checksum = new CRC32C();
     private final ByteBuffer stage = ByteBuffer.allocateDirect(STAGE_BYTES);
     private final long stageAddress = FileIo.address(stage);
     private long files;
     private long bytes;
 
     /** @param root the layer's empty directory, which the caller closes */
-    LayerWriter(TarReader tar, Fd root) {
+    LayerWriter(TarReader tar, Fd root, LayerRecorder recorder) {
         this.tar = tar;
-        this.directories = new Directories(root);
+        this.recorder = recorder;
+        this.directories = new Directories(root, recorder);
     }
 
     /** Writes {@code entry}, whose content the archive has next. */
@@ -68,7 +72,7 @@ final class LayerWriter implements AutoCloseable {
     }
 
     /** Gives the directories their attributes. */
-    void finish() throws LinuxException {
+    void finish() throws IOException {
         directories.finish();
     }
 
@@ -122,7 +126,7 @@ final class LayerWriter implements AutoCloseable {
         }
     }
 
-    private void directory(TarEntry entry) throws LinuxException {
+    private void directory(TarEntry entry) throws IOException {
         TarPath path = entry.path();
         if (!path.isRoot()) {
             Fd parent = directories.open(path.parent());
@@ -147,6 +151,7 @@ final class LayerWriter implements AutoCloseable {
     private void file(TarEntry entry) throws IOException {
         try (Fd file = create(entry)) {
             files++;
+            checksum.reset();
             Sparse sparse = entry.sparse();
             if (sparse == null) {
                 content(entry, file);
@@ -160,15 +165,14 @@ final class LayerWriter implements AutoCloseable {
             if ((entry.mode() & (07000 | UMASK)) != 0) {
                 FileIo.chmod(file, entry.mode(), entry.path());
             }
-            for (Map.Entry<String, byte[]> xattr : entry.xattrs().entrySet()) {
-                Attributes.set(xattr.getKey(), entry.path(),
-                        () -> Xattr.set(file, xattr.getKey(), xattr.getValue()));
-            }
+            Map<String, byte[]> xattrs = Attributes.set(entry,
+                    (name, value) -> Xattr.set(file, name, value));
             FileIo.setTimes(file, entry.times(), entry.path());
+            recorder.file(directories.real(entry.path()), entry, xattrs, file, (int) checksum.getValue());
         }
     }
 
-    private Fd create(TarEntry entry) throws LinuxException {
+    private Fd create(TarEntry entry) throws IOException {
         TarPath path = entry.path();
         RawPath name = TarPath.raw(path.name());
         try {
@@ -211,12 +215,13 @@ final class LayerWriter implements AutoCloseable {
         int count = tar.content(entry, Math.min(max, STAGE_BYTES));
         if (count > 0) {
             stage.put(0, tar.array(), tar.position(), count);
+            checksum.update(tar.array(), tar.position(), count);
             tar.advance(count);
         }
         return count;
     }
 
-    private void symbolicLink(TarEntry entry) throws LinuxException {
+    private void symbolicLink(TarEntry entry) throws IOException {
         RawPath target = Objects.requireNonNull(entry.link());
         replacing(entry.path(), (parent, name) -> Openat.symlink(target, parent, name));
         files++;
@@ -254,10 +259,13 @@ final class LayerWriter implements AutoCloseable {
         }
         try {
             replacing(entry.path(), (parent, name) -> {
-                try (Fd source = directories.reopen(target.parent())) {
-                    Openat.link(source, TarPath.raw(target.name()), parent, name);
+                try (Directories.Opened source = directories.reopen(target.parent())) {
+                    Openat.link(source.fd(), TarPath.raw(target.name()), parent, name);
                 }
             });
+            try (Directories.Opened source = directories.reopen(target.parent())) {
+                recorder.hardLink(directories.real(entry.path()), source.real().resolve(target.name()));
+            }
         } catch (LinuxException e) {
             throw switch (e.errno()) {
                 case ENOENT, ENOTDIR -> new ImageException(ImageException.Kind.CORRUPT,
@@ -275,7 +283,7 @@ final class LayerWriter implements AutoCloseable {
         void make(Fd parent, RawPath name) throws LinuxException;
     }
 
-    private void replacing(TarPath path, Maker maker) throws LinuxException {
+    private void replacing(TarPath path, Maker maker) throws IOException {
         RawPath name = TarPath.raw(path.name());
         try {
             maker.make(directories.open(path.parent()), name);
@@ -288,16 +296,16 @@ final class LayerWriter implements AutoCloseable {
         }
     }
 
-    private void remove(TarPath path) throws LinuxException {
+    /** What is taken away here stays beside the layer's record, and counts there. */
+    private void remove(TarPath path) throws IOException {
         Stat removed = directories.remove(path);
-        if (!removed.isDirectory()) {
+        if (Directories.isWhiteout(removed)) {
             files--;
-            bytes -= removed.links() == 1 ? removed.blocks() * 512 : 0;
         }
     }
 
     /** Owner, mode, attributes and times of what is neither file nor directory. */
-    private void describe(TarEntry entry) throws LinuxException {
+    private void describe(TarEntry entry) throws IOException {
         Fd parent = directories.open(entry.path().parent());
         RawPath name = TarPath.raw(entry.path().name());
         if (entry.uid() != 0 || entry.gid() != 0) {
@@ -306,11 +314,10 @@ final class LayerWriter implements AutoCloseable {
         if (entry.type() != TarEntry.Type.SYMBOLIC_LINK) {
             Openat.chmod(parent, name, entry.mode());
         }
-        for (Map.Entry<String, byte[]> xattr : entry.xattrs().entrySet()) {
-            Attributes.set(xattr.getKey(), entry.path(),
-                    () -> Xattr.set(parent, name, xattr.getKey(), xattr.getValue()));
-        }
+        Map<String, byte[]> xattrs = Attributes.set(entry,
+                (attribute, value) -> Xattr.set(parent, name, attribute, value));
         Openat.setTimes(parent, name, entry.times());
+        recorder.node(directories.real(entry.path()), entry, xattrs, parent, name);
     }
 
     private static long blocks(long length) {

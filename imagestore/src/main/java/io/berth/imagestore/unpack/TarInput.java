@@ -2,13 +2,18 @@ package io.berth.imagestore.unpack;
 
 import io.berth.imagestore.ImageException;
 import io.berth.imagestore.ImageException.Kind;
+import java.io.IOException;
 import java.security.MessageDigest;
 import org.jspecify.annotations.Nullable;
 
-/** The uncompressed bytes of a layer in order, hashed as they come; lets its reader look into its buffer. */
+/**
+ * The uncompressed bytes of a layer in order, hashed as they come; lets its reader look into its buffer. All but the content of
+ * files goes into the layer's record.
+ */
 final class TarInput {
     private final Blocks blocks;
     private final MessageDigest hash;
+    private final LayerRecorder recorder;
     private final long maxBytes;
     private Blocks.@Nullable Block block;
     private byte[] array = new byte[0];
@@ -17,9 +22,10 @@ final class TarInput {
     private long received;
     private boolean ended;
 
-    TarInput(Blocks blocks, MessageDigest hash, long maxBytes) {
+    TarInput(Blocks blocks, MessageDigest hash, LayerRecorder recorder, long maxBytes) {
         this.blocks = blocks;
         this.hash = hash;
+        this.recorder = recorder;
         this.maxBytes = maxBytes;
     }
 
@@ -39,7 +45,20 @@ final class TarInput {
         return position;
     }
 
+    /** Takes {@code count} available bytes that are content of a file in the layer. */
     void advance(int count) {
+        position += count;
+    }
+
+    /** Takes {@code count} available bytes that no file of the layer has. */
+    void pass(int count) throws ImageException {
+        try {
+            recorder.tar(array, position, count);
+        } catch (ImageException e) {
+            throw e;
+        } catch (IOException e) {
+            throw LayerUnpacker.failure("the layer's record: ", e);
+        }
         position += count;
     }
 
@@ -49,7 +68,7 @@ final class TarInput {
         for (int count; done < target.length
                 && (count = available(target.length - done)) > 0; done += count) {
             System.arraycopy(array, position, target, done, count);
-            position += count;
+            pass(count);
         }
         return done;
     }
@@ -58,7 +77,7 @@ final class TarInput {
     long skip(long bytes) throws ImageException {
         long done = 0;
         for (int count; done < bytes && (count = available(bytes - done)) > 0; done += count) {
-            position += count;
+            pass(count);
         }
         return done;
     }

@@ -340,7 +340,7 @@ final class TarReader {
     }
 
     private void checkOnlyZerosFollow() throws ImageException {
-        for (int count; (count = in.available(Integer.MAX_VALUE)) > 0; in.advance(count)) {
+        for (int count; (count = in.available(Integer.MAX_VALUE)) > 0; in.pass(count)) {
             byte[] array = in.array();
             for (int i = in.position(); i < in.position() + count; i++) {
                 if (array[i] != 0) {

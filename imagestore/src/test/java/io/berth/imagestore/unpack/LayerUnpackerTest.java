@@ -10,6 +10,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.github.luben.zstd.Zstd;
 import io.berth.imagestore.ImageException;
 import io.berth.imagestore.ImageException.Kind;
+import io.berth.imagestore.record.Difference;
+import io.berth.imagestore.record.LayerTar;
+import io.berth.imagestore.record.LayerVerifier;
+import io.berth.imagestore.record.RecordFiles;
 import io.berth.imagestore.registry.Descriptor;
 import io.berth.imagestore.registry.Digest;
 import io.berth.linux.Fd;
@@ -26,7 +30,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CountDownLatch;
@@ -486,8 +492,28 @@ class LayerUnpackerTest {
     }
 
     private static UnpackedLayer unpack(Path target, byte[] blob, byte[] described) throws ImageException {
-        return new LayerUnpacker(UnpackLimits.DEFAULT).unpack(new ByteArrayInputStream(blob),
-                descriptor(described), target);
+        UnpackedLayer unpacked = new LayerUnpacker(UnpackLimits.DEFAULT)
+                .unpack(new ByteArrayInputStream(blob), descriptor(described), target);
+        assertRecorded(target, unpacked);
+        return unpacked;
+    }
+
+    /** Whatever an archive had: its layer is as its record says, and its tar can be made again. */
+    private static void assertRecorded(Path target, UnpackedLayer unpacked) throws ImageException {
+        RecordFiles files = RecordFiles.beside(target);
+        String digest = Objects.requireNonNull(unpacked.record()).digest();
+        List<Difference> differences = new ArrayList<>();
+        new LayerVerifier(target, files, digest, unpacked.diffId()).verify(differences::add);
+        assertThat(differences).isEmpty();
+        ByteArrayOutputStream tar = new ByteArrayOutputStream();
+        try {
+            new LayerTar(target, files, digest, unpacked.diffId()).writeTo(tar);
+        } catch (ImageException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+        assertThat(Digest.of("sha256", tar.toByteArray())).hasToString(unpacked.diffId());
     }
 
     private static Descriptor descriptor(byte[] blob) {
