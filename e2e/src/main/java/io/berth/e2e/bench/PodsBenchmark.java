@@ -32,7 +32,8 @@ record PodsBenchmark(String image) implements Benchmark {
         PodHandle pod = watch.time("run_pod_sandbox_ms",
                 () -> PodHandle.run(target.cri(), Configs.pod("bench", target.logs()), target.handler()));
         ContainerHandle container = watch.time("create_container_ms",
-                () -> pod.create(Configs.container("main", image, "sleep", "100000")));
+                () -> pod.create(
+                        Configs.withDefaultProcMount(Configs.container("main", image, "sleep", "100000"))));
         watch.time("start_container_ms", container::start);
         watch.time("stop_ms", () -> {
             container.stop(0);

@@ -64,6 +64,18 @@ public final class Configs {
                                 .setSeccomp(runtimeDefault())));
     }
 
+    /** The same with the paths of {@code /proc} and {@code /sys} that kubelet names for a container's default proc mount. */
+    public static ContainerConfig.Builder withDefaultProcMount(ContainerConfig.Builder container) {
+        container.getLinuxBuilder().getSecurityContextBuilder()
+                .addAllMaskedPaths(List.of("/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore",
+                        "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
+                        "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
+                        "/sys/devices/virtual/powercap"))
+                .addAllReadonlyPaths(
+                        List.of("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"));
+        return container;
+    }
+
     /** One variable of a container's environment. */
     public static KeyValue env(String name, String value) {
         return KeyValue.newBuilder().setKey(name).setValue(ByteString.copyFromUtf8(value)).build();

@@ -36,6 +36,12 @@ public interface Cgroups {
     /** Removes what {@link #createPod} made, if empty; absent is success. Never removes a {@code parent} that was named. */
     void removePod(String parent, String sandboxId) throws IOException;
 
+    /**
+     * Says that a process will enter a cgroup in some 10 ms, for the kernel to prepare. Costs nothing and fails never; to be
+     * called before other work.
+     */
+    default void expectEntry() {}
+
     /** Use of a container's or pod's cgroup; empty where it is gone. Reads files only. */
     Optional<CgroupUsage> usage(String cgroupsPath);
 

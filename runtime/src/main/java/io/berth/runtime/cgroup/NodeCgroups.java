@@ -25,13 +25,19 @@ public final class NodeCgroups implements Cgroups {
     private final CgroupUsageReader reader;
     private final CgroupDetailReader details;
     private final CgroupLimiter limiter;
+    private final EntryLock entryLock;
 
     NodeCgroups(CgroupLayout layout, Driver driver) {
+        this(layout, driver, new EntryLock(Optional.empty()));
+    }
+
+    private NodeCgroups(CgroupLayout layout, Driver driver, EntryLock entryLock) {
         this.layout = layout;
         this.driver = driver;
         this.reader = new CgroupUsageReader(layout);
         this.details = new CgroupDetailReader(layout, reader);
         this.limiter = new CgroupLimiter(layout);
+        this.entryLock = entryLock;
     }
 
     /**
@@ -60,7 +66,9 @@ public final class NodeCgroups implements Cgroups {
             default -> throw new IllegalArgumentException(
                     "cgroup_driver is \"" + wantedDriver + "\"; it takes auto, cgroupfs or systemd");
         };
-        return new NodeCgroups(CgroupLayout.detect(root), driver);
+        CgroupLayout layout = CgroupLayout.detect(root);
+        return new NodeCgroups(layout, driver, EntryLock.find(layout,
+                CgroupFiles.text(root.resolve("proc/self/cgroup")).stream().flatMap(String::lines).toList()));
     }
 
     @Override
@@ -107,6 +115,11 @@ public final class NodeCgroups implements Cgroups {
                 removeEmpty(cgroup.resolveSibling(""));
             }
         }
+    }
+
+    @Override
+    public void expectEntry() {
+        entryLock.takeAhead();
     }
 
     @Override

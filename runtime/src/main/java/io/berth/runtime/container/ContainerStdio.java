@@ -28,6 +28,7 @@ final class ContainerStdio {
     /** Starts {@code command} with the user, environment and confinement of the container's first process. */
     ExecSession exec(Container container, List<String> command, boolean tty, boolean stdin, Duration deadline)
             throws LifecycleException, IOException {
+        deps.cgroups().expectEntry();
         byte[] process = OciSpec.parse(Files.readAllBytes(deps.layout().spec(container.id())))
                 .execProcess(command, tty);
         return shim(container).exec(process, tty, stdin, deadline);

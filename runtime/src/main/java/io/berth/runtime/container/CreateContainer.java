@@ -56,6 +56,7 @@ final class CreateContainer {
     Container create(CreateContainerRequest request) throws Exception {
         ContainerConfigCheck.check(request);
         Sandbox sandbox = deps.sandboxes().require(request.getPodSandboxId());
+        deps.cgroups().expectEntry();
         String name = ContainerRecord.nameKey(sandbox.id(), request.getConfig().getMetadata());
         return inFlight.run(name, request, () -> {
             Optional<Container> existing = deps.containers().aliveByName(name);

@@ -12,11 +12,14 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /** The OCI {@code linux.seccomp} of a container. */
 final class SeccompSection {
     private static final String LOCALHOST = "localhost/";
     private static final String BUILT_IN = "seccomp-default.json";
+
+    private static volatile @Nullable SeccompProfile builtIn;
 
     private SeccompSection() {}
 
@@ -72,7 +75,17 @@ final class SeccompSection {
                 : builtIn();
     }
 
+    /** Parsed once: nobody changes a profile, resolving copies. */
     static SeccompProfile builtIn() throws OciException {
+        SeccompProfile known = builtIn;
+        if (known == null) {
+            known = readBuiltIn();
+            builtIn = known;
+        }
+        return known;
+    }
+
+    private static SeccompProfile readBuiltIn() throws OciException {
         try (InputStream in = SeccompSection.class.getResourceAsStream(BUILT_IN)) {
             if (in == null) {
                 throw new IllegalStateException(BUILT_IN + " is missing from the installation");

@@ -1,17 +1,17 @@
 package io.berth.runtime.shim;
 
+import io.berth.linux.ChildProcess;
 import io.berth.linux.PidFd;
 import io.berth.shim.wire.Wire;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /** Shims that are processes of the program {@code berth-shim}. */
@@ -20,6 +20,7 @@ public final class NativeShims implements Shims {
     private static final String PAUSE_PID_FILE = "pause.pid";
     private static final String SHIM_PID_FILE = "shim.pid";
     private static final String CONTAINER_PID_FILE = "container.pid";
+    private static final Map<String, String> ENVIRONMENT = environment(System.getenv());
     private static final int SIGKILL = 9;
     private static final Duration AFTER_FAILURE = Duration.ofSeconds(2);
 
@@ -214,43 +215,27 @@ public final class NativeShims implements Shims {
 
     /** Runs a command that detaches itself and ends at once. */
     private void run(List<String> command, Deadline deadline) throws ShimException {
-        ProcessBuilder builder = new ProcessBuilder(command)
-                .redirectInput(ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()))
-                .redirectOutput(ProcessBuilder.Redirect.DISCARD);
-        cleanEnvironment(builder.environment());
-        Process process;
+        ChildProcess.Outcome outcome;
         try {
-            process = builder.start();
+            outcome = new ChildProcess(command, ENVIRONMENT).run(new byte[0], 0, deadline.remaining());
         } catch (IOException e) {
             throw new ShimException(ShimException.Kind.FAILED, "start " + shimBinary + ": " + e.getMessage(),
                     e);
         }
-        try {
-            if (!process.waitFor(deadline.remaining().toNanos(), TimeUnit.NANOSECONDS)) {
-                process.destroyForcibly();
-                throw new ShimException(ShimException.Kind.TIMEOUT, shimBinary + " did not start in time");
-            }
-            if (process.exitValue() != 0) {
-                String words = new String(process.getErrorStream().readAllBytes(), StandardCharsets.UTF_8)
-                        .strip();
-                throw new ShimException(ShimException.Kind.FAILED,
-                        shimBinary + " ended with code " + process.exitValue() + ": " + words);
-            }
-        } catch (ShimException e) {
-            throw e;
-        } catch (IOException e) {
-            throw new ShimException(ShimException.Kind.FAILED, "read the words of " + shimBinary, e);
-        } catch (InterruptedException e) {
-            process.destroyForcibly();
-            Thread.currentThread().interrupt();
-            throw new ShimException(ShimException.Kind.FAILED, "interrupted while starting " + shimBinary, e);
+        if (outcome.timedOut()) {
+            throw new ShimException(ShimException.Kind.TIMEOUT, shimBinary + " did not start in time");
+        }
+        if (outcome.exitCode() != 0) {
+            throw new ShimException(ShimException.Kind.FAILED, shimBinary + " ended with code "
+                    + outcome.exitCode() + ": " + outcome.errorTail().strip());
         }
     }
 
     /** What the daemon's own service manager has put there is not for a container's runtime: NOTIFY_SOCKET would make it wait. */
-    private static void cleanEnvironment(Map<String, String> environment) {
-        String path = environment.getOrDefault("PATH", DEFAULT_PATH);
-        environment.keySet().retainAll(List.of("DBUS_SYSTEM_BUS_ADDRESS", "XDG_RUNTIME_DIR"));
-        environment.put("PATH", path);
+    private static Map<String, String> environment(Map<String, String> own) {
+        Map<String, String> environment = new HashMap<>(own);
+        environment.keySet().retainAll(List.of("PATH", "DBUS_SYSTEM_BUS_ADDRESS", "XDG_RUNTIME_DIR"));
+        environment.putIfAbsent("PATH", DEFAULT_PATH);
+        return Map.copyOf(environment);
     }
 }

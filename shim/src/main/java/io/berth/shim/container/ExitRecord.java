@@ -35,7 +35,7 @@ final class ExitRecord {
     /** Writes the file once; what a full disk prevents is done by a later call. */
     void write() {
         if (!written) {
-            written = Files.writeAtomically(file, temporary, text) >= 0;
+            written = Files.writeDurably(file, temporary, text) >= 0;
         }
     }
 }

@@ -8,15 +8,24 @@ public final class Files {
 
     private Files() {}
 
-    /** Writes {@code content} so that a reader sees the whole of it or nothing, and so that it survives a crash. */
+    /** Writes {@code content} so that a reader sees the whole of it or nothing, and so that it survives a crash of the machine. */
+    public static int writeDurably(Text path, Text temporary, Text content) {
+        return write(path, temporary, content, true);
+    }
+
+    /** Writes {@code content} so that a reader sees the whole of it or nothing; what it says is void after a crash of the machine. */
     public static int writeAtomically(Text path, Text temporary, Text content) {
+        return write(path, temporary, content, false);
+    }
+
+    private static int write(Text path, Text temporary, Text content, boolean durably) {
         int fd = Libc.open(temporary.address(), Libc.O_WRONLY | Libc.O_CREAT | Libc.O_TRUNC | Libc.O_CLOEXEC,
                 MODE);
         if (fd < 0) {
             return -Libc.errno();
         }
         int result = writeAll(fd, content.array(), 0, content.length());
-        if (result >= 0 && Libc.fsync(fd) < 0) {
+        if (result >= 0 && durably && Libc.fsync(fd) < 0) {
             result = -Libc.errno();
         }
         Libc.close(fd);
