@@ -91,6 +91,7 @@ public final class Metadata implements AutoCloseable {
             Metadata metadata = new Metadata(connection, pinned);
             try {
                 metadata.prepare(file);
+                FullDiskReserve.make(connection, file);
                 metadata.catalog = metadata.load();
                 return metadata;
             } catch (SQLException | ImageException | RuntimeException e) {
@@ -202,7 +203,8 @@ public final class Metadata implements AutoCloseable {
     public void close() {
         lock.lock();
         try {
-            connection.close();
+            // Left open for the process' end: closing would delete the log, and with it the reserve for a full disk.
+            FullDiskReserve.keep(connection);
         } catch (SQLException e) {
             // Every change was committed when it was made.
         } finally {

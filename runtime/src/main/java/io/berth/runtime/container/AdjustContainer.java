@@ -5,6 +5,8 @@ import io.berth.runtime.lifecycle.LifecycleException;
 import io.berth.runtime.oci.ResourceSection;
 import io.berth.runtime.shim.Shim;
 import io.berth.runtime.state.ContainerPhase;
+import java.nio.file.Files;
+import java.nio.file.Path;
 
 /** CRI {@code UpdateContainerResources} and {@code ReopenContainerLog}: changes to a container that lives on. */
 final class AdjustContainer {
@@ -32,12 +34,15 @@ final class AdjustContainer {
         });
     }
 
-    /** Has the shim close and open the log, after its file was renamed. */
+    /** Has the shim close and open the log, after its file was renamed or its directory deleted. */
     void reopenLog(String idOrPrefix) throws Exception {
         Container container = deps.containers().require(idOrPrefix);
         Shim shim = container.shim().filter(found -> container.running())
                 .orElseThrow(() -> new LifecycleException(LifecycleException.Kind.PRECONDITION, "container "
                         + container.id() + " is not running; its log is complete"));
+        if (!container.record().logPath().isEmpty()) {
+            Files.createDirectories(Path.of(container.record().logPath()).getParent());
+        }
         shim.reopenLog(deps.config().timeouts().shim());
     }
 

@@ -53,7 +53,10 @@ final class ContainerParts {
             log.atWarn().addKeyValue("container", container.id()).setCause(e)
                     .log("could not clean up after a container; removing it tries again");
         }
-        container.shim().ifPresent(this::letGo);
+        container.shim().ifPresent(shim -> {
+            tellLostLog(container, shim);
+            letGo(shim);
+        });
         container.shim(null);
         container.markReleased(clean);
     }
@@ -83,6 +86,20 @@ final class ContainerParts {
         snapshots.remove(containerId);
         deleteTree(layout.shim(containerId));
         deleteTree(layout.bundle(containerId));
+    }
+
+    private void tellLostLog(Container container, Shim shim) {
+        try {
+            long lines = shim.lostLogLines(shimTimeout);
+            if (lines > 0) {
+                log.atWarn().addKeyValue("container", container.id()).addKeyValue("lines", lines)
+                        .addKeyValue("log", container.record().logPath())
+                        .log("lines of a container's log are lost, its disk was full");
+            }
+        } catch (ShimException e) {
+            log.atDebug().addKeyValue("shim", shim.shimPid()).setCause(e)
+                    .log("shim does not tell what its log has lost");
+        }
     }
 
     private void letGo(Shim shim) {

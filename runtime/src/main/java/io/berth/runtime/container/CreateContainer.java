@@ -6,6 +6,7 @@ import io.berth.cri.v1.CreateContainerRequest;
 import io.berth.cri.v1.LinuxContainerUser;
 import io.berth.cri.v1.Mount;
 import io.berth.imagestore.Image;
+import io.berth.linux.PrivateFile;
 import io.berth.runtime.cgroup.Cgroups;
 import io.berth.runtime.lifecycle.Ids;
 import io.berth.runtime.lifecycle.InFlight;
@@ -140,7 +141,7 @@ final class CreateContainer {
                 record.cgroupsPath(), runtime.ociVersion(), runtime.features(), deps.host(),
                 deps.config().seccomp().defaultProfile(), deps.config().limits().pidsLimit(), Map.of()));
         spec.warnings().forEach(warning -> log.atWarn().addKeyValue("container", id).log(warning));
-        Files.write(deps.layout().spec(id), spec.bytes());
+        PrivateFile.write(deps.layout().spec(id), spec.bytes());
         return spec;
     }
 

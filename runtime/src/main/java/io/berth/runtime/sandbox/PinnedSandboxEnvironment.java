@@ -62,7 +62,8 @@ public final class PinnedSandboxEnvironment implements SandboxEnvironment {
             return make(directory, plan, files, sysctls);
         } catch (IOException e) {
             undo(directory, e);
-            throw new IOException("environment of sandbox " + sandboxId + ": " + e.getMessage(), e);
+            throw new IOException(
+                    "environment of sandbox " + sandboxId + " in " + directory + ": " + e.getMessage(), e);
         } catch (LifecycleException | RuntimeException e) {
             undo(directory, e);
             throw e;

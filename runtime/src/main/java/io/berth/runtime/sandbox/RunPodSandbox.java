@@ -137,8 +137,9 @@ final class RunPodSandbox {
             rollback.add("remove the pod's cgroup", () -> cgroups.removePod(parent, id));
             cgroups.createPod(parent, id);
         }, () -> {
-            made.set(environment.create(id, layout.sandbox(id), config));
+            // It cleans up itself, but may lack what that needs (open files, memory); then it must not be forgotten.
             rollback.add("destroy namespaces and files", () -> environment.destroy(layout.sandbox(id)));
+            made.set(environment.create(id, layout.sandbox(id), config));
         }));
         SandboxEnvironment.@Nullable Made parts = made.get();
         if (parts == null) {

@@ -19,6 +19,14 @@ final class GrpcErrors {
     /** The status of {@code failure}: its code by the kind of the exception, its text the exception's message. */
     static Status status(Throwable failure) {
         Throwable cause = unwrap(failure);
+        Status status = byKind(cause);
+        return status.getCode() != Status.Code.INTERNAL
+                ? status
+                : Exhaustion.behind(cause).map(lack -> Status.RESOURCE_EXHAUSTED
+                        .withDescription(status.getDescription() + ": " + lack.advice())).orElse(status);
+    }
+
+    private static Status byKind(Throwable cause) {
         return switch (cause) {
             case StatusRuntimeException e -> e.getStatus();
             case StatusException e -> e.getStatus();

@@ -3,6 +3,7 @@ package io.berth.runtime.shim;
 import io.berth.linux.Errno;
 import io.berth.linux.LinuxException;
 import io.berth.linux.PidFd;
+import io.berth.linux.PrivateFile;
 import io.berth.shim.wire.Wire;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -98,9 +99,9 @@ final class NativeShim implements Shim {
         String name = "process-" + UUID.randomUUID();
         Path file = directory.resolve(name);
         try {
-            Files.write(file, processJson);
+            PrivateFile.write(file, processJson);
         } catch (IOException e) {
-            throw new ShimException(ShimException.Kind.FAILED, "write " + file + ": " + e.getMessage(), e);
+            throw new ShimException(ShimException.Kind.FAILED, String.valueOf(e.getMessage()), e);
         }
         byte[] nameBytes = name.getBytes(StandardCharsets.US_ASCII);
         ByteBuffer body = ByteBuffer.allocate(1 + nameBytes.length);
@@ -144,6 +145,16 @@ final class NativeShim implements Shim {
     @Override
     public void reopenLog(Duration deadline) throws ShimException {
         call("reopen the log", Wire.REOPEN_LOG, NOTHING, deadline);
+    }
+
+    @Override
+    public long lostLogLines(Duration time) throws ShimException {
+        try (ShimConnection connection = ShimConnection.open(directory)) {
+            return connection.within(Deadline.after(time), "ask for the log's losses", () -> {
+                connection.hello();
+                return connection.call(Wire.LOG_STATUS, NOTHING, Wire.LOG_COUNTS).getLong();
+            });
+        }
     }
 
     @Override

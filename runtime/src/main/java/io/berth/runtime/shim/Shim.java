@@ -34,6 +34,9 @@ public interface Shim extends AutoCloseable {
     /** Closes and opens the log file again at its path. */
     void reopenLog(Duration deadline) throws ShimException;
 
+    /** How many lines of its log the container has lost so far, to a full disk. */
+    long lostLogLines(Duration deadline) throws ShimException;
+
     /** Sets the size of the container's terminal. */
     void resize(int columns, int rows, Duration deadline) throws ShimException;
 

@@ -1,5 +1,7 @@
 package io.berth.runtime.state;
 
+import io.berth.imagestore.metadata.FullDiskReserve;
+import io.berth.linux.PrivateFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -48,6 +50,8 @@ public final class StateStore implements AutoCloseable {
     public static StateStore open(Path file) throws StateException {
         try {
             Files.createDirectories(file.toAbsolutePath().getParent());
+            // SQLite gives its log and index the database's permissions.
+            PrivateFile.ensure(file);
             Connection connection = DriverManager.getConnection("jdbc:sqlite:" + file);
             try {
                 try (Statement statement = connection.createStatement()) {
@@ -56,6 +60,7 @@ public final class StateStore implements AutoCloseable {
                     statement.execute("PRAGMA busy_timeout = 5000");
                 }
                 Schema.migrate(connection, file);
+                FullDiskReserve.make(connection, file);
                 StateStore store = new StateStore(file, connection, SandboxTable.readAll(connection),
                         ContainerTable.readAll(connection));
                 store.writer.start();
@@ -115,7 +120,8 @@ public final class StateStore implements AutoCloseable {
         }
         try {
             writer.join();
-            connection.close();
+            // Left open for the process' end: closing would delete the log, and with it the reserve for a full disk.
+            FullDiskReserve.keep(connection);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } catch (SQLException e) {

@@ -428,6 +428,11 @@ final class FakeNode {
         }
 
         @Override
+        public long lostLogLines(Duration deadline) {
+            return 0;
+        }
+
+        @Override
         public void resize(int columns, int rows, Duration deadline) {}
 
         @Override

@@ -1,18 +1,28 @@
 package io.berth.shim.container;
 
 import io.berth.shim.libc.Libc;
+import io.berth.shim.libc.Text;
 import io.berth.shim.log.LogSink;
+import io.berth.shim.log.Timestamp;
 import org.teavm.interop.Address;
 
-/** The container's log. A full disk costs lines, which are counted, and never the container or a torn record. */
+/**
+ * The container's log. A full disk costs lines, and never the container or a torn record. The log itself says how many are
+ * lost, where they would be, as soon as there is room for that.
+ */
 final class LogFile implements LogSink {
     private static final int MODE = 0640;
+    private static final int NOTICE_BYTES = 256;
 
     private final byte[] path;
     private final int pathOffset;
     private int fd = -1;
     private long droppedLines;
     private long droppedBytes;
+    private long untoldLines;
+    private int dropErrno;
+    private final byte[] lastTime = new byte[Timestamp.LENGTH];
+    private final Text notice = new Text(NOTICE_BYTES);
 
     /** @param pathOffset where the NUL-terminated path begins, or -1 to discard everything */
     LogFile(byte[] path, int pathOffset) {
@@ -44,14 +54,31 @@ final class LogFile implements LogSink {
     @Override
     public void write(byte[] records, int length) {
         int done = 0;
+        tellLoss();
         while (done < length) {
             int n = Libc.write(fd, Address.ofData(records).add(done), length - done);
             if (n > 0) {
                 done += n;
             } else if (n == 0 || Libc.errno() != Libc.EINTR) {
+                dropErrno = Libc.errno();
                 drop(records, done, length);
                 return;
             }
+        }
+    }
+
+    /** Writes how many lines are lost, once; a later call tries again where there is no room for it yet. */
+    void tellLoss() {
+        if (untoldLines == 0) {
+            return;
+        }
+        notice.clear().add(lastTime, 0, lastTime.length).add(" stderr F berth: ").addNumber(untoldLines)
+                .add(" lines of this log are lost: ").addError(dropErrno).add("\n");
+        int n = Libc.write(fd, notice.address(), notice.length());
+        if (n == notice.length()) {
+            untoldLines = 0;
+        } else if (n > 0) {
+            takeBack(n);
         }
     }
 
@@ -61,16 +88,24 @@ final class LogFile implements LogSink {
         while (torn < written && records[written - torn - 1] != '\n') {
             torn++;
         }
-        if (torn > 0) {
-            long size = Libc.lseek(fd, 0, Libc.SEEK_END);
-            if (size >= torn) {
-                Libc.ftruncate(fd, size - torn);
-            }
-        }
+        takeBack(torn);
         droppedBytes += length - written + torn;
         for (int i = written; i < length; i++) {
             if (records[i] == '\n') {
                 droppedLines++;
+                untoldLines++;
+            }
+        }
+        for (int i = 0; i < lastTime.length; i++) {
+            lastTime[i] = records[written - torn + i];
+        }
+    }
+
+    private void takeBack(int bytes) {
+        if (bytes > 0) {
+            long size = Libc.lseek(fd, 0, Libc.SEEK_END);
+            if (size >= bytes) {
+                Libc.ftruncate(fd, size - bytes);
             }
         }
     }
