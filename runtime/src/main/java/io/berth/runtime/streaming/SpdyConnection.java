@@ -145,6 +145,6 @@ final class SpdyConnection extends SimpleChannelInboundHandler<SpdyFrame> {
 
     @Override
     public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-        ctx.close();
+        Disconnect.after(ctx, cause);
     }
 }

@@ -21,6 +21,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /** The one HTTP request of a connection: checks its token, agrees on a protocol, and hands the connection over. */
 // Netty tells a failed write by closing the channel, which its handlers see.
@@ -39,12 +42,30 @@ final class Upgrade extends SimpleChannelInboundHandler<FullHttpRequest> {
     private static final String TUNNEL = "SPDY/3.1+portforward.k8s.io";
     private static final List<String> WEB_SOCKET_PORT_FORWARD = List.of(TUNNEL, "v4.channel.k8s.io");
 
+    /** From the connection on, with TLS' handshake. */
+    private static final long REQUEST_LIMIT_SECONDS = 10;
+
     private final Tokens tokens;
     private final StreamingBackend backend;
+    private @Nullable Future<?> deadline;
 
     Upgrade(Tokens tokens, StreamingBackend backend) {
         this.tokens = tokens;
         this.backend = backend;
+    }
+
+    /** A client that does not say what it wants must not hold a connection for the idle timeout, which is hours. */
+    @Override
+    public void handlerAdded(ChannelHandlerContext ctx) {
+        deadline = ctx.executor().schedule(() -> ctx.close(), REQUEST_LIMIT_SECONDS, TimeUnit.SECONDS);
+    }
+
+    @Override
+    public void handlerRemoved(ChannelHandlerContext ctx) {
+        Future<?> pending = deadline;
+        if (pending != null) {
+            pending.cancel(false);
+        }
     }
 
     @Override
@@ -189,6 +210,6 @@ final class Upgrade extends SimpleChannelInboundHandler<FullHttpRequest> {
 
     @Override
     public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-        ctx.close();
+        Disconnect.after(ctx, cause);
     }
 }

@@ -91,7 +91,7 @@ final class WebSocketCommandStreams extends SimpleChannelInboundHandler<WebSocke
 
     @Override
     public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-        ctx.close();
+        Disconnect.after(ctx, cause);
     }
 
     @Override

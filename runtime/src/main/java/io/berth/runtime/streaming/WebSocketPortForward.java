@@ -134,6 +134,6 @@ final class WebSocketPortForward extends SimpleChannelInboundHandler<WebSocketFr
 
     @Override
     public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-        ctx.close();
+        Disconnect.after(ctx, cause);
     }
 }

@@ -56,6 +56,26 @@ final class Clients {
         }
     }
 
+    /** Whether somebody who is attached has not taken all of the output yet. */
+    boolean anyLags() {
+        for (int i = 0; i < MAX; i++) {
+            Connection client = connections[i];
+            if (client != null && client.lags()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    void dropThoseWhoLag() {
+        for (int i = 0; i < MAX; i++) {
+            Connection client = connections[i];
+            if (client != null && client.lags()) {
+                client.hangUp();
+            }
+        }
+    }
+
     /** Tells the container's end to all who watch or are attached. */
     void ended(byte[] exit) {
         for (int i = 0; i < MAX; i++) {

@@ -15,7 +15,8 @@ import org.teavm.interop.Address;
  */
 final class Connection extends Source {
     private static final int IN_BYTES = Wire.HEADER_BYTES + Wire.MAX_BODY_BYTES;
-    private static final int OUT_BYTES = 128 * 1024;
+    /** What one read and, at the container's end, its full pipes hold. */
+    private static final int OUT_BYTES = 256 * 1024;
     private static final int EPOLLRDHUP = 0x2000;
     private static final int MIN_ROOM = 4096;
     private static final Text ERROR_BODY = new Text(1 + Supervisor.MESSAGE_BYTES);
@@ -285,8 +286,9 @@ final class Connection extends Source {
         }
     }
 
-    boolean allSent() {
-        return outStart == outEnd;
+    /** Attached, and slower than the output. */
+    boolean lags() {
+        return isOpen() && attached && outStart < outEnd;
     }
 
     void closeWhenSent() {

@@ -28,30 +28,42 @@ final class Output extends Source {
 
     @Override
     public void ready(int events) {
-        pump(READS_PER_TURN);
+        for (int i = 0; i < READS_PER_TURN && isOpen() && supervisor.pace().allows(); i++) {
+            if (!pump()) {
+                return;
+            }
+        }
     }
 
     /** Takes what is there, at most {@code reads} buffers of it. A process that holds the other end cannot make this wait. */
-    void pump(int reads) {
+    void drain(int reads) {
         for (int i = 0; i < reads && isOpen(); i++) {
-            byte[] buffer = framer.buffer();
-            int offset = framer.writeOffset();
-            int n = Libc.read(fd(), Address.ofData(buffer).add(offset), buffer.length - offset);
-            if (n > 0) {
-                supervisor.output(stderr ? Wire.STDERR : Wire.STDOUT, buffer, offset, n);
-                if (!discards) {
-                    framer.accept(n, supervisor.now());
-                }
-                if (n < buffer.length - offset) {
-                    return;
-                }
-            } else if (n < 0 && Libc.errno() == Libc.EAGAIN) {
+            if (!pump()) {
                 return;
-            } else if (n == 0 || Libc.errno() != Libc.EINTR) {
-                finish();
-                close(loop);
             }
         }
+    }
+
+    /** Takes one buffer; false where no more is there now. */
+    private boolean pump() {
+        byte[] buffer = framer.buffer();
+        int offset = framer.writeOffset();
+        int n = Libc.read(fd(), Address.ofData(buffer).add(offset), buffer.length - offset);
+        if (n > 0) {
+            supervisor.output(stderr ? Wire.STDERR : Wire.STDOUT, buffer, offset, n);
+            if (!discards) {
+                framer.accept(n, supervisor.now());
+            }
+            return n == buffer.length - offset;
+        }
+        if (n < 0 && Libc.errno() == Libc.EAGAIN) {
+            return false;
+        }
+        if (n == 0 || Libc.errno() != Libc.EINTR) {
+            finish();
+            close(loop);
+        }
+        return true;
     }
 
     /** Logs what is there of an unfinished line. */

@@ -37,6 +37,7 @@ final class Supervisor {
     private final Output stderr;
     private final Stdin stdin = new Stdin(this, loop);
     private final Clients clients = new Clients(new Requests(this, new Execs(this, loop)), loop);
+    private final Pace pace = new Pace(clients, loop);
     private final OomCounter oom = new OomCounter();
     private final ExitRecord exit = new ExitRecord();
     private final byte[] clock = new byte[16];
@@ -90,6 +91,7 @@ final class Supervisor {
         LogRecords records = new LogRecords(recordBytes, memory, log);
         stdout = output(memory, records, false);
         stderr = output(memory, records, true);
+        pace.of(stdout, stderr);
     }
 
     private Output output(NativeMemory memory, LogRecords records, boolean isStderr) {
@@ -108,6 +110,7 @@ final class Supervisor {
         beginCreate();
         while (running) {
             boolean busy = loop.turn(patienceMillis());
+            pace.check();
             if (state == Wire.STATE_FAILED && (failureTold || !busy) && !clients.any()) {
                 running = false;
             }
@@ -119,6 +122,9 @@ final class Supervisor {
     }
 
     private int patienceMillis() {
+        if (pace.isHolding()) {
+            return pace.patienceMillis();
+        }
         if (warm) {
             return COOL_MILLIS;
         }
@@ -265,10 +271,11 @@ final class Supervisor {
 
     private void containerEnded(int status) {
         long time = now();
-        stdout.pump(DRAIN_READS);
-        stderr.pump(DRAIN_READS);
+        stdout.drain(DRAIN_READS);
+        stderr.drain(DRAIN_READS);
         stdout.finish();
         stderr.finish();
+        log.tellLoss();
         exit.set(status, oom.increased(), time);
         exit.write();
         state = Wire.STATE_EXITED;
@@ -374,6 +381,10 @@ final class Supervisor {
 
     LogFile log() {
         return log;
+    }
+
+    Pace pace() {
+        return pace;
     }
 
     Children children() {

@@ -63,6 +63,7 @@ public final class Libc {
     public static final int CLONE_NEWPID = 0x20000000;
     public static final int SYS_CLOSE_RANGE = 436;
     public static final int CLOCK_REALTIME = 0;
+    public static final int CLOCK_MONOTONIC = 1;
     public static final int TIOCSWINSZ = 0x5414;
     public static final int MADV_DONTNEED = 4;
 
