@@ -5,6 +5,7 @@ import io.berth.cri.v1.ImageServiceGrpc.ImageServiceBlockingStub;
 import io.berth.cri.v1.RuntimeServiceGrpc;
 import io.berth.cri.v1.RuntimeServiceGrpc.RuntimeServiceBlockingStub;
 import io.grpc.CallOptions;
+import io.grpc.ClientCall;
 import io.grpc.ManagedChannel;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
@@ -76,6 +77,11 @@ public final class Cri implements AutoCloseable {
         } catch (StatusRuntimeException e) {
             return Optional.of(e.getStatus());
         }
+    }
+
+    /** A call that its caller conducts. */
+    public <Q, A> ClientCall<Q, A> call(MethodDescriptor<Q, A> method, CallOptions options) {
+        return channel.newCall(method, options);
     }
 
     private <Q, A> void callEmpty(MethodDescriptor<Q, A> method, Duration deadline) {

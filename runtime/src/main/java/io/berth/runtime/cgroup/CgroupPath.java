@@ -41,6 +41,9 @@ final class CgroupPath {
                     "cgroup_parent " + parent + " is a systemd slice, but berth uses the"
                             + " cgroupfs driver; set cgroup_driver to what kubelet uses");
         }
+        if (("/" + parent + "/").contains("/../")) {
+            throw new IllegalArgumentException("cgroup_parent " + parent + " must not contain \"..\"");
+        }
         Path path = Path.of("/", parent).normalize();
         if (path.getNameCount() == 0) {
             throw new IllegalArgumentException(

@@ -4,6 +4,7 @@ import io.berth.cri.v1.ContainerConfig;
 import io.berth.cri.v1.CreateContainerRequest;
 import io.berth.cri.v1.Mount;
 import io.berth.cri.v1.PodSandboxConfig;
+import io.berth.runtime.lifecycle.ConfigLimits;
 import io.berth.runtime.lifecycle.LifecycleException;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -15,6 +16,8 @@ final class ContainerConfigCheck {
 
     static void check(CreateContainerRequest request) throws LifecycleException {
         ContainerConfig config = request.getConfig();
+        ConfigLimits.checkMounts(config.getMountsList());
+        ConfigLimits.check(config, config.getLabelsMap(), config.getAnnotationsMap());
         need(!request.getPodSandboxId().isEmpty(), "pod_sandbox_id is empty");
         need(!config.getMetadata().getName().isEmpty(), "config.metadata.name is empty");
         need(!config.getImage().getImage().isEmpty(), "config.image.image is empty");

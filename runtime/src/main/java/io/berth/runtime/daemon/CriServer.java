@@ -24,6 +24,9 @@ public final class CriServer implements AutoCloseable {
     /** A client may ping as often as this; gRPC's own default (5 min) cuts off clients with usual settings. */
     private static final Duration MIN_KEEPALIVE = Duration.ofSeconds(5);
 
+    /** A client that is silent is asked whether it lives; one that does not answer is dropped with all that waits for it. */
+    private static final Duration ARE_YOU_THERE = Duration.ofSeconds(15);
+
     private static final int MAX_CALLS_PER_CONNECTION = 1024;
 
     private final Server server;
@@ -59,8 +62,12 @@ public final class CriServer implements AutoCloseable {
                 .workerEventLoopGroup(eventLoop).executor(calls).maxInboundMessageSize(MAX_MESSAGE_BYTES)
                 .maxConcurrentCallsPerConnection(MAX_CALLS_PER_CONNECTION)
                 .permitKeepAliveTime(MIN_KEEPALIVE.toMillis(), TimeUnit.MILLISECONDS)
-                .permitKeepAliveWithoutCalls(true);
+                .permitKeepAliveWithoutCalls(true)
+                .keepAliveTime(ARE_YOU_THERE.toMillis(), TimeUnit.MILLISECONDS)
+                .keepAliveTimeout(ARE_YOU_THERE.toMillis(), TimeUnit.MILLISECONDS);
         services.forEach(builder::addService);
+        var unread = new UnreadAnswers();
+        builder.addTransportFilter(unread.connections()).intercept(unread);
         // gRPC calls the one added last first.
         interceptors.reversed().forEach(builder::intercept);
         var server = new CriServer(builder.build(), socket, eventLoop, calls);

@@ -6,6 +6,7 @@ import io.berth.cri.v1.PodSandboxConfig;
 import io.berth.cri.v1.PodSandboxMetadata;
 import io.berth.cri.v1.PortMapping;
 import io.berth.cri.v1.UserNamespace;
+import io.berth.runtime.lifecycle.ConfigLimits;
 import io.berth.runtime.lifecycle.LifecycleException;
 import java.util.List;
 
@@ -14,6 +15,7 @@ final class SandboxConfigCheck {
     private SandboxConfigCheck() {}
 
     static void check(PodSandboxConfig config) throws LifecycleException {
+        ConfigLimits.check(config, config.getLabelsMap(), config.getAnnotationsMap());
         PodSandboxMetadata metadata = config.getMetadata();
         need(!metadata.getName().isEmpty(), "config.metadata.name is empty");
         need(!metadata.getNamespace().isEmpty(), "config.metadata.namespace is empty");

@@ -14,7 +14,6 @@ class CgroupPathTest {
     void kubeletsParentIsThePods() {
         assertThat(CgroupPath.ofPod(Driver.CGROUPFS, "/kubepods/burstable/pod1/", "s")).isEqualTo(
                 "/kubepods/burstable/pod1");
-        assertThat(CgroupPath.ofPod(Driver.CGROUPFS, "kubepods/../pods", "s")).isEqualTo("/pods");
         assertThat(CgroupPath.ofPod(Driver.SYSTEMD, "/kubepods.slice/kubepods-pod1.slice", "s")).isEqualTo(
                 "kubepods-pod1.slice");
     }
@@ -51,7 +50,15 @@ class CgroupPathTest {
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining(parent + " is not a systemd slice");
         }
-        assertThatThrownBy(() -> CgroupPath.ofPod(Driver.CGROUPFS, "/..", "s"))
+        assertThatThrownBy(() -> CgroupPath.ofPod(Driver.CGROUPFS, "/", "s"))
                 .hasMessageContaining("is the root of all cgroups");
+    }
+
+    @Test
+    void refusesAParentWithAWayUp() {
+        for (String parent : List.of("/..", "kubepods/../pods", "../pods", "/kubepods/..")) {
+            assertThatThrownBy(() -> CgroupPath.ofPod(Driver.CGROUPFS, parent, "s"))
+                    .hasMessageContaining(parent + " must not contain \"..\"");
+        }
     }
 }
