@@ -15,6 +15,7 @@ import io.berth.e2e.node.Registry;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -22,6 +23,10 @@ import java.util.Optional;
 /** {@code ./bench}: starts what is to be measured, measures it, prints a line of JSON per benchmark and runtime. */
 final class Bench {
     private static final List<String> BENCHMARKS = List.of("pods", "pull", "logs", "memory");
+    /** Those that run only where they are named. */
+    private static final List<String> LONG_BENCHMARKS = List.of("load");
+    private static final int LOAD_PODS = 110;
+    private static final int LOAD_SECONDS = 600;
 
     private final Path directory;
     private final Registry registry;
@@ -34,30 +39,38 @@ final class Bench {
      * @param endpoint the socket of a runtime that runs already; none to start Berth here
      * @param peer whether containerd is measured beside it
      * @param runs how often; 0 for each benchmark's own number
+     * @param pods of the load
+     * @param seconds of the load, from when all its pods run
      */
     private record Order(List<String> benchmarks, Optional<Path> endpoint, boolean peer, int runs,
-            String handler) {
+            String handler, int pods, int seconds) {
         static Order parse(String[] arguments) {
             var benchmarks = new ArrayList<String>();
             Optional<Path> endpoint = Optional.empty();
             boolean peer = false;
             int runs = 0;
             String handler = "";
+            int pods = LOAD_PODS;
+            int seconds = LOAD_SECONDS;
             for (int i = 0; i < arguments.length; i++) {
                 switch (arguments[i]) {
                     case "--endpoint" -> endpoint = Optional
                             .of(Path.of(value(arguments, ++i).replaceFirst("^unix://", "")).toAbsolutePath());
                     case "--runs" -> runs = Integer.parseInt(value(arguments, ++i));
                     case "--handler" -> handler = value(arguments, ++i);
+                    case "--pods" -> pods = Integer.parseInt(value(arguments, ++i));
+                    case "--seconds" -> seconds = Integer.parseInt(value(arguments, ++i));
                     case "peer" -> peer = true;
-                    case String name when BENCHMARKS.contains(name) -> benchmarks.add(name);
+                    case String name when BENCHMARKS.contains(name) || LONG_BENCHMARKS.contains(name) ->
+                        benchmarks.add(name);
                     case String other -> throw new IllegalArgumentException(other);
                 }
             }
             if (peer ? endpoint.isPresent() : benchmarks.isEmpty()) {
                 throw new IllegalArgumentException(String.join(" ", arguments));
             }
-            return new Order(benchmarks.isEmpty() ? BENCHMARKS : benchmarks, endpoint, peer, runs, handler);
+            return new Order(benchmarks.isEmpty() ? BENCHMARKS : benchmarks, endpoint, peer, runs, handler,
+                    pods, seconds);
         }
 
         private static String value(String[] arguments, int index) {
@@ -89,7 +102,7 @@ final class Bench {
         try {
             List<Target> targets = bench.targets(order);
             for (String name : order.benchmarks()) {
-                Report.print(bench.benchmark(name), targets, order.runs());
+                Report.print(bench.benchmark(name, order), targets, order.runs());
             }
         } finally {
             bench.stop();
@@ -97,12 +110,13 @@ final class Bench {
         System.exit(0);
     }
 
-    private Benchmark benchmark(String name) {
+    private Benchmark benchmark(String name, Order order) {
         return switch (name) {
             case "pods" -> new PodsBenchmark(busybox);
             case "pull" -> new PullBenchmark(registry);
             case "logs" -> new LogsBenchmark(busybox);
             case "memory" -> new MemoryBenchmark(busybox);
+            case "load" -> new LoadBenchmark(busybox, order.pods(), Duration.ofSeconds(order.seconds()));
             default -> throw new IllegalArgumentException(name);
         };
     }
