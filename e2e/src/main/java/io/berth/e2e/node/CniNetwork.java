@@ -17,14 +17,24 @@ public final class CniNetwork {
         this.directory = directory;
         try {
             Files.createDirectories(configurations());
+            chain("");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Writes the network's configuration anew, with one more plugin after the usual ones; none for an empty type. */
+    public void chain(String type) {
+        String last = type.isEmpty() ? "" : ", {\"type\": \"" + type + "\"}";
+        try {
             Files.writeString(configurations().resolve("10-e2e.conflist"), """
                 {"cniVersion": "0.4.0", "name": "e2e", "plugins": [
                   {"type": "bridge", "bridge": "%s", "isGateway": true, "ipMasq": true, "hairpinMode": true,
                    "ipam": {"type": "host-local", "dataDir": "%s",
                             "ranges": [[{"subnet": "10.88.0.0/16"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
-                  {"type": "portmap", "capabilities": {"portMappings": true}, "snat": true}
+                  {"type": "portmap", "capabilities": {"portMappings": true}, "snat": true}%s
                 ]}
-                """.formatted(BRIDGE, directory.resolve("leases")));
+                """.formatted(BRIDGE, directory.resolve("leases"), last));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -67,6 +67,7 @@ public final class Leftovers {
             addCgroups(all);
             addSockets(all);
             addChildren(all, "lease", network.leases());
+            addChildren(all, "state of a network plugin", Path.of("/var/lib/cni"));
             all.removeIf(entry -> entry.endsWith("/lock") || entry.contains("/last_reserved_ip"));
             Command.output("iptables-save", "-t", "nat").lines()
                     .filter(line -> line.startsWith("-A") && line.contains("id: \""))
@@ -113,7 +114,8 @@ public final class Leftovers {
     private static void addSockets(Set<String> all) throws IOException {
         for (String line : Files.readAllLines(Path.of("/proc/net/unix"))) {
             int path = line.indexOf('/');
-            if (path >= 0) {
+            // What jcmd talks to a JVM by goes with that JVM.
+            if (path >= 0 && !line.startsWith("/tmp/.java_pid", path)) {
                 all.add("socket " + line.substring(path));
             }
         }

@@ -168,6 +168,10 @@ public final class Node implements Startable {
                 directories.add(daemon.resolve(parent).resolve(kind));
             }
         }
+        directories.add(daemon.resolve("root/images/snapshots"));
+        for (String handler : List.of("runc", "crun")) {
+            directories.add(daemon.resolve("state/oci").resolve(handler));
+        }
         return directories;
     }
 
