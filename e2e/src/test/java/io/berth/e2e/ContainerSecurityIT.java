@@ -9,9 +9,11 @@ import io.berth.cri.v1.ExecSyncResponse;
 import io.berth.cri.v1.Int64Value;
 import io.berth.cri.v1.LinuxContainerSecurityContext;
 import io.berth.cri.v1.SecurityProfile;
+import io.berth.cri.v1.SupplementalGroupsPolicy;
 import io.berth.e2e.cri.Configs;
 import io.berth.e2e.cri.ContainerHandle;
 import io.berth.e2e.cri.PodHandle;
+import io.berth.e2e.node.Command;
 import io.berth.e2e.node.Node;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -41,6 +43,7 @@ final class ContainerSecurityIT {
     private static final String DEFAULT_CAPABILITIES = "00000000a80425fb";
     private static final int CAP_NET_ADMIN = 12;
     private static final int CAP_CHOWN = 0;
+    private static final int CAP_NET_BIND_SERVICE = 10;
 
     @Test
     void aContainerHasTheDefaultCapabilitiesAndNoAmbientOnes() {
@@ -66,6 +69,59 @@ final class ContainerSecurityIT {
                 context -> context.setCapabilities(Capability.newBuilder().addDropCapabilities("ALL")),
                 "CapEff"))
                 .isEqualTo("0000000000000000");
+    }
+
+    @Test
+    void allCapabilitiesMayBeAdded() {
+        long added = HexFormat.fromHexDigitsToLong(capabilities(
+                context -> context.setCapabilities(Capability.newBuilder().addAddCapabilities("ALL")),
+                "CapEff"));
+
+        assertThat(added & HexFormat.fromHexDigitsToLong(DEFAULT_CAPABILITIES))
+                .isEqualTo(HexFormat.fromHexDigitsToLong(DEFAULT_CAPABILITIES));
+        assertThat(Command.output("grep", "CapBnd", "/proc/self/status")).endsWith("%016x".formatted(added));
+    }
+
+    @Test
+    void ambientCapabilitiesReachAProgramOfAnotherUser() {
+        assertThat(HexFormat.fromHexDigitsToLong(capabilities(context -> context
+                .setRunAsUser(Int64Value.newBuilder().setValue(1000)).setCapabilities(
+                        Capability.newBuilder().addAddAmbientCapabilities("NET_BIND_SERVICE")),
+                "CapEff"))).isEqualTo(1 << CAP_NET_BIND_SERVICE);
+    }
+
+    @Test
+    void aPrivilegedContainerIsConfinedByNoSeccompProfile() throws IOException {
+        Path profile = Files.writeString(NODE.directory().resolve("no-sethostname.json"), """
+            {"defaultAction": "SCMP_ACT_ALLOW",
+             "syscalls": [{"names": ["sethostname"], "action": "SCMP_ACT_ERRNO"}]}""");
+        Consumer<LinuxContainerSecurityContext.Builder> confined = context -> context
+                .setSeccomp(SecurityProfile.newBuilder()
+                        .setProfileType(SecurityProfile.ProfileType.Localhost)
+                        .setLocalhostRef(profile.toString()))
+                .setCapabilities(Capability.newBuilder().addAddCapabilities("SYS_ADMIN"));
+        assertThat(shell(confined, "hostname other 2>&1 || true")).contains("not permitted");
+
+        var config = Configs.pod("privileged", NODE.logs());
+        config.getLinuxBuilder().getSecurityContextBuilder().setPrivileged(true);
+        try (PodHandle pod = PodHandle.run(NODE.cri(), config, handler)) {
+            ContainerConfig.Builder privileged = idle("main");
+            confined.andThen(context -> context.setPrivileged(true))
+                    .accept(privileged.getLinuxBuilder().getSecurityContextBuilder());
+
+            assertThat(pod.start(privileged).sh("hostname other && hostname")).isEqualTo("other");
+        }
+    }
+
+    @Test
+    void groupsOfTheImageCountUnlessThePolicyIsStrict() {
+        Consumer<LinuxContainerSecurityContext.Builder> user = context -> context
+                .setRunAsUser(Int64Value.newBuilder().setValue(1000)).addSupplementalGroups(4242);
+
+        assertThat(shell(user, "id -G").split(" ")).contains("1001", "50", "4242");
+        assertThat(shell(user.andThen(context -> context
+                .setSupplementalGroupsPolicy(SupplementalGroupsPolicy.Strict)), "id -G").split(" "))
+                .containsExactlyInAnyOrder("1001", "4242");
     }
 
     @Test

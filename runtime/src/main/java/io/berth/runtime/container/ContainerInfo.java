@@ -3,6 +3,7 @@ package io.berth.runtime.container;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.google.protobuf.util.JsonFormat;
+import io.berth.runtime.state.ContainerPhase;
 import io.berth.runtime.state.ContainerRecord;
 import io.berth.runtime.state.Layout;
 import java.io.IOException;
@@ -20,12 +21,14 @@ public final class ContainerInfo {
         info.put("sandboxID", record.sandboxId());
         info.put("pid", record.process().pid());
         info.put("shimPid", record.process().shimPid());
+        info.put("removing", record.phase() == ContainerPhase.REMOVING);
         info.put("phase", record.phase().name());
         info.put("snapshotKey", record.id());
         info.put("snapshotter", "overlayfs");
         info.put("runtimeType", record.runtime());
         info.put("cgroupsPath", record.cgroupsPath());
-        info.set("config", JSON.readTree(JsonFormat.printer().print(record.config())));
+        info.set("config",
+                JSON.readTree(JsonFormat.printer().preservingProtoFieldNames().print(record.config())));
         if (Files.exists(layout.spec(record.id()))) {
             info.set("runtimeSpec", JSON.readTree(Files.readAllBytes(layout.spec(record.id()))));
         }

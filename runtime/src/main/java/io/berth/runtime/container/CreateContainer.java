@@ -13,6 +13,7 @@ import io.berth.runtime.lifecycle.InFlight;
 import io.berth.runtime.lifecycle.LifecycleException;
 import io.berth.runtime.lifecycle.Rollback;
 import io.berth.runtime.lifecycle.Times;
+import io.berth.runtime.oci.OciException;
 import io.berth.runtime.oci.OciRuntime;
 import io.berth.runtime.oci.OciSpec;
 import io.berth.runtime.oci.SpecBuilder;
@@ -58,6 +59,9 @@ final class CreateContainer {
         ContainerConfigCheck.check(request);
         Sandbox sandbox = deps.sandboxes().require(request.getPodSandboxId());
         deps.cgroups().expectEntry();
+        deps.handlers().resolve("config.image.runtime_handler",
+                request.getConfig().getImage().getRuntimeHandler());
+        ContainerConfigCheck.checkSandbox(request.getSandboxConfig(), sandbox.record().config());
         String name = ContainerRecord.nameKey(sandbox.id(), request.getConfig().getMetadata());
         return inFlight.run(name, request, () -> {
             Optional<Container> existing = deps.containers().aliveByName(name);
@@ -136,13 +140,21 @@ final class CreateContainer {
         Sandbox sandbox = container.sandbox();
         OciRuntime runtime = deps.handlers().runtime(record.runtime());
         refuseImageVolumes(record.config());
-        OciSpec spec = SpecBuilder.build(new SpecInput(id, sandbox.id(), record.config(),
+        OciSpec spec = build(new SpecInput(id, sandbox.id(), record.config(),
                 sandbox.record().config(), image, rootfs, namespaces, sandbox.record().files(),
                 record.cgroupsPath(), runtime.ociVersion(), runtime.features(), deps.host(),
                 deps.config().seccomp().defaultProfile(), deps.config().limits().pidsLimit(), Map.of()));
         spec.warnings().forEach(warning -> log.atWarn().addKeyValue("container", id).log(warning));
         PrivateFile.write(deps.layout().spec(id), spec.bytes());
         return spec;
+    }
+
+    private static OciSpec build(SpecInput input) throws OciException {
+        try {
+            return SpecBuilder.build(input);
+        } catch (OciException e) {
+            throw e.in(ContainerConfig.getDescriptor(), "config");
+        }
     }
 
     private static void refuseImageVolumes(ContainerConfig config) throws LifecycleException {

@@ -11,6 +11,7 @@ import io.berth.runtime.metrics.RpcTimer;
 import io.berth.runtime.oci.HostFacts;
 import io.berth.runtime.sandbox.PinnedSandboxEnvironment;
 import io.berth.runtime.service.CriServices;
+import io.berth.runtime.service.RequestCheck;
 import io.berth.runtime.service.Seams;
 import io.berth.runtime.shim.NativeShims;
 import io.grpc.BindableService;
@@ -63,7 +64,7 @@ public final class Daemon {
                         .log("serving metrics");
             }
             CriServer server = CriServer.start(config.socket(), services(config, installation, opened),
-                    List.of(new RpcTimer(Metrics.globalRegistry)));
+                    List.of(new RpcTimer(Metrics.globalRegistry), new RequestCheck()));
             var supervisor = new ServiceNotification(Optional.ofNullable(environment.get("NOTIFY_SOCKET")));
             supervisor.ready();
             log.atInfo().addKeyValue("version", installation.version()).addKeyValue("socket", config.socket())

@@ -1,5 +1,6 @@
 package io.berth.runtime.oci;
 
+import com.google.protobuf.Descriptors.Descriptor;
 import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
@@ -16,27 +17,48 @@ public final class OciException extends IOException {
     }
 
     private final Kind kind;
+    /** What {@link #getMessage} begins with; empty where no field is at fault. */
+    private final String field;
 
     public OciException(Kind kind, String message) {
         this(kind, message, null);
     }
 
     public OciException(Kind kind, String message, @Nullable Throwable cause) {
-        super(message, cause);
+        this(kind, "", message, cause);
+    }
+
+    private OciException(Kind kind, String field, String text, @Nullable Throwable cause) {
+        super(field.isEmpty() ? text : field + ": " + text, cause);
         this.kind = kind;
+        this.field = field;
     }
 
     /** A request that cannot be obeyed, by the CRI field that asks for it. */
     static OciException invalid(String field, String why) {
-        return new OciException(Kind.INVALID, field + ": " + why);
+        return new OciException(Kind.INVALID, field, why, null);
     }
 
     /** A request that another node could obey, by the CRI field that asks for it. */
     static OciException unsupported(String field, String why) {
-        return new OciException(Kind.UNSUPPORTED, field + ": " + why);
+        return new OciException(Kind.UNSUPPORTED, field, why, null);
     }
 
     public Kind kind() {
         return kind;
+    }
+
+    /**
+     * The same with the whole path of the field at fault, which only the request's receiver knows.
+     *
+     * @param request what holds the field, at any depth
+     * @param root the path of {@code request} itself, such as {@code config}; empty for none
+     */
+    public OciException in(Descriptor request, String root) {
+        String message = String.valueOf(getMessage());
+        return field.isEmpty()
+                ? this
+                : new OciException(kind, FieldPath.of(request, root, field),
+                        message.substring(field.length() + 2), this);
     }
 }

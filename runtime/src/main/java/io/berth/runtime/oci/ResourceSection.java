@@ -36,8 +36,12 @@ public final class ResourceSection {
         return resources;
     }
 
-    /** The value to set, at least the daemon's own where it may not lower one; {@code warn} hears of that. */
-    static int oomScoreAdj(long wanted, HostFacts host, Consumer<String> warn)
+    /**
+     * The {@code oom_score_adj} to set, at least the daemon's own where it may not lower one; {@code warn} hears of that.
+     *
+     * @throws OciException INVALID where it is none
+     */
+    public static int oomScoreAdj(long wanted, HostFacts host, Consumer<String> warn)
             throws OciException {
         if (wanted < -OOM_SCORE_ADJ_MAX || wanted > OOM_SCORE_ADJ_MAX) {
             throw OciException.invalid("oom_score_adj", wanted + " is not from -1000 to 1000");

@@ -20,7 +20,7 @@ import java.util.Optional;
  * @param user the ID maps of the user namespace that is to own them; empty where it is the host's
  */
 record NamespacePlan(Map<NamespaceType, String> types, Optional<IdMaps> user) {
-    private static final String FIELD = "linux.security_context.namespace_options.";
+    private static final String FIELD = "config.linux.security_context.namespace_options.";
 
     NamespacePlan {
         types = Collections.unmodifiableMap(new EnumMap<>(types));

@@ -45,7 +45,7 @@ record PodFiles(String hostname, String hosts, String resolvConf) {
         if (hostname.isEmpty() || !ownNetwork) {
             hostname = Files.readString(HOST_NAME, StandardCharsets.UTF_8).strip();
         } else if (hostname.length() > LONGEST_HOSTNAME || !HOSTNAME.matcher(hostname).matches()) {
-            throw invalid("hostname: \"" + hostname.lines().findFirst().orElse("")
+            throw invalid("config.hostname: \"" + hostname.lines().findFirst().orElse("")
                     + "\" is not one of at most 64 letters, digits, '-', '_' and '.'");
         }
         String hosts = ownNetwork ? LOOPBACK_ONLY : readIfThere(etc.resolve("hosts"), LOOPBACK_ONLY);
@@ -75,7 +75,7 @@ record PodFiles(String hostname, String hosts, String resolvConf) {
     private static void checkWords(String field, List<String> words) throws LifecycleException {
         for (String word : words) {
             if (word.isEmpty() || BLANK.matcher(word).find()) {
-                throw invalid("dns_config." + field + ": \"" + BLANK.matcher(word).replaceAll(" ")
+                throw invalid("config.dns_config." + field + ": \"" + BLANK.matcher(word).replaceAll(" ")
                         + "\" is empty or holds a blank: it would become another line or word of resolv.conf");
             }
         }

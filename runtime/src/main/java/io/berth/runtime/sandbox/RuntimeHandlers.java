@@ -24,11 +24,20 @@ public final class RuntimeHandlers {
 
     /** The configured name that {@code requested} stands for; empty stands for the default. */
     public String resolve(String requested) throws LifecycleException {
+        return resolve("runtime_handler", requested);
+    }
+
+    /**
+     * The same for the handler that {@code field} of a request names.
+     *
+     * @throws LifecycleException INVALID naming the field and what is configured
+     */
+    public String resolve(String field, String requested) throws LifecycleException {
         if (requested.isEmpty()) {
             return defaultName;
         }
         if (!byName.containsKey(requested)) {
-            throw new LifecycleException(LifecycleException.Kind.INVALID, "runtime_handler: no runtime for \""
+            throw new LifecycleException(LifecycleException.Kind.INVALID, field + ": no runtime for \""
                     + requested + "\" is configured; configured are " + byName.keySet()
                     + ". Add a [runtimes." + requested
                     + "] section to the configuration, or change the RuntimeClass");

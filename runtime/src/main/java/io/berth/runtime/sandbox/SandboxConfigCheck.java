@@ -2,12 +2,14 @@ package io.berth.runtime.sandbox;
 
 import io.berth.cri.v1.IDMapping;
 import io.berth.cri.v1.NamespaceMode;
+import io.berth.cri.v1.NamespaceOption;
 import io.berth.cri.v1.PodSandboxConfig;
 import io.berth.cri.v1.PodSandboxMetadata;
 import io.berth.cri.v1.PortMapping;
 import io.berth.cri.v1.UserNamespace;
 import io.berth.runtime.lifecycle.ConfigLimits;
 import io.berth.runtime.lifecycle.LifecycleException;
+import java.net.InetAddress;
 import java.util.List;
 
 /** What a {@code RunPodSandboxRequest} must be before anything is made. Each error names the field. */
@@ -20,12 +22,17 @@ final class SandboxConfigCheck {
         need(!metadata.getName().isEmpty(), "config.metadata.name is empty");
         need(!metadata.getNamespace().isEmpty(), "config.metadata.namespace is empty");
         need(!metadata.getUid().isEmpty(), "config.metadata.uid is empty");
+        NamespaceOption options = config.getLinux().getSecurityContext().getNamespaceOptions();
         String logs = config.getLogDirectory();
         need(logs.isEmpty() || logs.startsWith("/"), "config.log_directory \"" + logs + "\" is not absolute");
         need(!logs.contains("\0") && !("/" + logs + "/").contains("/../"),
                 "config.log_directory \"" + logs + "\" must not contain \"..\"");
-        need(!config.hasWindows(), "config.windows is set, but this node runs Linux");
-        UserNamespace user = config.getLinux().getSecurityContext().getNamespaceOptions().getUsernsOptions();
+        need(config.getHostname().isEmpty() || options.getNetwork() != NamespaceMode.NODE,
+                "config.hostname is set, but a pod on the node's network has the node's name; leave it empty");
+        need(options.getTargetId().isEmpty(),
+                "config.linux.security_context.namespace_options.target_id is set, but only a container can"
+                        + " join another's processes");
+        UserNamespace user = options.getUsernsOptions();
         if (user.getMode() == NamespaceMode.POD && user.getUidsCount() + user.getGidsCount() > 0) {
             need(mapsRoot(user.getUidsList()),
                     "config.linux.security_context.namespace_options.userns_options.uids"
@@ -35,18 +42,34 @@ final class SandboxConfigCheck {
                             + " does not map container id 0");
         }
         for (PortMapping mapping : config.getPortMappingsList()) {
-            // Without a host port a mapping only documents, and nothing is done for it.
-            need(mapping.getHostPort() == 0 || isPort(mapping.getContainerPort()),
-                    "config.port_mappings: container_port " + mapping.getContainerPort() + " is not a port");
-            need(mapping.getHostPort() == 0 || isPort(mapping.getHostPort()),
-                    "config.port_mappings: host_port " + mapping.getHostPort() + " is not a port");
+            check(mapping);
         }
+    }
+
+    /** Without a host port a mapping only documents the container's, and nothing is done for it. */
+    private static void check(PortMapping mapping) throws LifecycleException {
+        int hostPort = mapping.getHostPort();
+        int containerPort = mapping.getContainerPort();
+        need(hostPort == 0 || isPort(hostPort),
+                "config.port_mappings.host_port " + hostPort + " is not a port");
+        need(containerPort == 0 && hostPort == 0 || isPort(containerPort),
+                "config.port_mappings.container_port " + containerPort + " is not a port");
+        need(mapping.getHostIp().isEmpty() || isAddress(mapping.getHostIp()),
+                "config.port_mappings.host_ip \"" + mapping.getHostIp() + "\" is not an IP address");
     }
 
     /** A container whose root is nobody could not be set up. */
     private static boolean mapsRoot(List<IDMapping> mappings) {
         return mappings.stream()
                 .anyMatch(mapping -> mapping.getContainerId() == 0 && mapping.getLength() != 0);
+    }
+
+    private static boolean isAddress(String text) {
+        try {
+            return !InetAddress.ofLiteral(text).isMulticastAddress();
+        } catch (IllegalArgumentException e) {
+            return false;
+        }
     }
 
     private static boolean isPort(int number) {

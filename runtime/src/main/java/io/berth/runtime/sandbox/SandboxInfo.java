@@ -29,7 +29,12 @@ public final class SandboxInfo {
         record.namespaces().forEach((type, path) -> namespaces.put(type, path.toString()));
         ObjectNode files = info.putObject("files");
         record.files().forEach((name, path) -> files.put(name, path.toString()));
-        info.set("config", JSON.readTree(JsonFormat.printer().print(record.config())));
+        info.set("config",
+                JSON.readTree(JsonFormat.printer().preservingProtoFieldNames().print(record.config())));
+        ObjectNode metadata = info.putObject("sandboxMetadata");
+        metadata.put("id", record.id());
+        metadata.put("name", record.nameKey());
+        record.network().ifPresent(network -> metadata.put("ip", String.join(",", network.ips())));
         if (record.network().isPresent() && !record.network().get().resultJson().isEmpty()) {
             info.set("cniResult", JSON.readTree(record.network().get().resultJson()));
         }

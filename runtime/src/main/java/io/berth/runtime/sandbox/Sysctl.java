@@ -73,7 +73,7 @@ record Sysctl(String name, Path path, String value, NamespaceType owner) {
                 ? "this kernel has no such parameter in the pod's namespace"
                 : "the kernel refuses the value \"" + value + "\": " + cause.getMessage();
         return new LifecycleException(LifecycleException.Kind.INVALID,
-                "linux.sysctls: " + name + ": " + reason, cause);
+                "config.linux.sysctls: " + name + ": " + reason, cause);
     }
 
     /**
@@ -109,6 +109,6 @@ record Sysctl(String name, Path path, String value, NamespaceType owner) {
 
     private static LifecycleException invalid(String name, String reason) {
         return new LifecycleException(LifecycleException.Kind.INVALID,
-                "linux.sysctls: " + name + ": " + reason);
+                "config.linux.sysctls: " + name + ": " + reason);
     }
 }

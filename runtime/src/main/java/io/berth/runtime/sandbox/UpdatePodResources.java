@@ -63,9 +63,7 @@ final class UpdatePodResources {
         try {
             ResourceSection.update(resources, host);
         } catch (OciException e) {
-            throw new LifecycleException(e.kind() == OciException.Kind.INVALID
-                    ? LifecycleException.Kind.INVALID
-                    : LifecycleException.Kind.PRECONDITION, field + "." + e.getMessage(), e);
+            throw new LifecycleException(LifecycleException.Kind.INVALID, field + "." + e.getMessage(), e);
         }
     }
 

@@ -99,7 +99,7 @@ public final class CriServices implements AutoCloseable {
                 containerLifecycle, stats, events,
                 new StreamingCalls(streaming, containerLifecycle, sandboxes));
         return new CriServices(store, containers, streaming, runtime,
-                new ImageServiceImpl(seams.images(), seams.clock()));
+                new ImageServiceImpl(seams.images(), handlers, seams.clock()));
     }
 
     /** The gRPC services. They block: run them on virtual threads. */

@@ -79,8 +79,8 @@ final class GrpcErrors {
 
     private static Status status(OciException.Kind kind) {
         return switch (kind) {
-            case INVALID -> Status.INVALID_ARGUMENT;
-            case UNSUPPORTED -> Status.FAILED_PRECONDITION;
+            // A field that this node cannot obey is refused as one that none could.
+            case INVALID, UNSUPPORTED -> Status.INVALID_ARGUMENT;
             case TIMEOUT -> Status.DEADLINE_EXCEEDED;
             case FAILED -> Status.INTERNAL;
         };

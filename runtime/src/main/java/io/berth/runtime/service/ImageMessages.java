@@ -6,6 +6,10 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.berth.cri.v1.ImageSpec;
 import io.berth.cri.v1.Int64Value;
 import io.berth.imagestore.Image;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
 import java.util.List;
 
 /** Images as CRI messages. */
@@ -32,11 +36,30 @@ final class ImageMessages {
     /** The {@code info} of a verbose {@code ImageStatus}; for people, its shape is no interface. */
     static String info(Image image) throws JsonProcessingException {
         ObjectNode info = JSON.createObjectNode();
+        info.put("chainID", chainId(image.diffIds()));
         info.set("diffIDs", JSON.valueToTree(image.diffIds()));
         info.put("manifestDigest", image.manifestDigest());
         info.put("pulledAt", image.pulledAt().toString());
         info.set("imageSpec", JSON.readTree(image.configJson()));
         info.set("manifest", JSON.readTree(image.manifestJson()));
         return JSON.writeValueAsString(info);
+    }
+
+    /** The ChainID of the topmost layer (OCI image-spec, config.md); empty where there is no layer. */
+    static String chainId(List<String> diffIds) {
+        String chain = "";
+        for (String diffId : diffIds) {
+            chain = chain.isEmpty() ? diffId : "sha256:" + sha256(chain + " " + diffId);
+        }
+        return chain;
+    }
+
+    private static String sha256(String text) {
+        try {
+            return HexFormat.of().formatHex(
+                    MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8)));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java has SHA-256", e);
+        }
     }
 }

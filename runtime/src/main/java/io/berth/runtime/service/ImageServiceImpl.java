@@ -23,6 +23,7 @@ import io.berth.imagestore.RegistryAuth;
 import io.berth.runtime.stats.UsageMessages;
 import io.berth.runtime.lifecycle.LifecycleException;
 import io.berth.runtime.lifecycle.Times;
+import io.berth.runtime.sandbox.RuntimeHandlers;
 import io.grpc.stub.StreamObserver;
 import java.time.Clock;
 import java.util.List;
@@ -31,10 +32,12 @@ import java.util.Optional;
 /** CRI {@code ImageService}. An rpc that is not overridden here answers UNIMPLEMENTED with its own name. */
 final class ImageServiceImpl extends ImageServiceGrpc.ImageServiceImplBase {
     private final Images images;
+    private final RuntimeHandlers handlers;
     private final Clock clock;
 
-    ImageServiceImpl(Images images, Clock clock) {
+    ImageServiceImpl(Images images, RuntimeHandlers handlers, Clock clock) {
         this.images = images;
+        this.handlers = handlers;
         this.clock = clock;
     }
 
@@ -98,14 +101,27 @@ final class ImageServiceImpl extends ImageServiceGrpc.ImageServiceImplBase {
         });
     }
 
-    private List<io.berth.cri.v1.Image> list(ImageSpec filter) {
+    private List<io.berth.cri.v1.Image> list(ImageSpec filter) throws LifecycleException {
+        handlers.resolve("filter.image.runtime_handler", filter.getRuntimeHandler());
+        refuse("annotations", filter.getAnnotationsCount() > 0);
+        refuse("user_specified_image", !filter.getUserSpecifiedImage().isEmpty());
+        refuse("image_ref", !filter.getImageRef().isEmpty());
         List<Image> found = filter.getImage().isEmpty()
                 ? images.list()
                 : images.find(filter.getImage()).map(List::of).orElse(List.of());
         return found.stream().map(ImageMessages::image).toList();
     }
 
-    private static String name(ImageSpec spec) throws LifecycleException {
+    private static void refuse(String field, boolean set) throws LifecycleException {
+        if (set) {
+            throw new LifecycleException(LifecycleException.Kind.INVALID, "filter.image." + field
+                    + " is set, but images are found by filter.image.image alone");
+        }
+    }
+
+    /** The image's name. Every runtime handler has the same images, so one that is configured changes nothing. */
+    private String name(ImageSpec spec) throws LifecycleException {
+        handlers.resolve("image.runtime_handler", spec.getRuntimeHandler());
         if (spec.getImage().isEmpty()) {
             throw new LifecycleException(LifecycleException.Kind.INVALID, "image.image is empty");
         }

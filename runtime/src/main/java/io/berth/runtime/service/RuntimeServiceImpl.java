@@ -173,7 +173,11 @@ final class RuntimeServiceImpl extends RuntimeServiceGrpc.RuntimeServiceImplBase
     @Override
     public void stopContainer(StopContainerRequest request, StreamObserver<StopContainerResponse> observer) {
         Calls.answer("StopContainer", observer, () -> {
-            containerLifecycle.stop(request.getContainerId(), seconds(Math.max(0, request.getTimeout())));
+            if (request.getTimeout() < 0) {
+                throw invalid("timeout " + request.getTimeout()
+                        + " is negative; 0 ends the container at once");
+            }
+            containerLifecycle.stop(request.getContainerId(), seconds(request.getTimeout()));
             return StopContainerResponse.getDefaultInstance();
         });
     }
@@ -220,8 +224,9 @@ final class RuntimeServiceImpl extends RuntimeServiceGrpc.RuntimeServiceImplBase
     public void updateContainerResources(UpdateContainerResourcesRequest request,
             StreamObserver<UpdateContainerResourcesResponse> observer) {
         Calls.answer("UpdateContainerResources", observer, () -> {
-            if (request.hasWindows()) {
-                throw invalid("windows is set, but this node runs Linux");
+            if (request.getAnnotationsCount() > 0) {
+                throw invalid("annotations: Berth knows no option of an update, and so none of "
+                        + request.getAnnotationsMap().keySet());
             }
             containerLifecycle.update(request.getContainerId(), request.getLinux());
             return UpdateContainerResourcesResponse.getDefaultInstance();

@@ -36,9 +36,11 @@ final class StreamingCalls {
     String attach(AttachRequest request) throws LifecycleException, StatusException {
         checkStreams(request.getTty(), request.getStdin(), request.getStdout(), request.getStderr());
         Container container = containers.requireRunning(request.getContainerId());
-        // The container has a terminal or not, whatever the request says.
-        return url(new StreamRequest.Attach(container.id(), container.record().config().getTty(),
-                request.getStdin(), request.getStdout(), request.getStderr()));
+        boolean terminal = container.record().config().getTty();
+        need(request.getTty() == terminal, "tty is " + request.getTty() + ", but container " + container.id()
+                + " was made with tty " + terminal + "; both must be the same");
+        return url(new StreamRequest.Attach(container.id(), terminal, request.getStdin(), request.getStdout(),
+                request.getStderr()));
     }
 
     String portForward(PortForwardRequest request) throws LifecycleException, StatusException {
