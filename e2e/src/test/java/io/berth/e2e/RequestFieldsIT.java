@@ -64,6 +64,8 @@ final class RequestFieldsIT {
                 new Case<>("config.linux.security_context.namespace_options.ipc",
                         pod -> namespaces(pod).setIpc(NamespaceMode.TARGET)),
                 new Case<>("config.linux.security_context.namespace_options.pid",
+                        pod -> namespaces(pod).setPid(NamespaceMode.TARGET)),
+                new Case<>("config.linux.security_context.namespace_options.pid",
                         pod -> namespaces(pod).setPidValue(NO_VALUE)),
                 new Case<>("config.linux.security_context.namespace_options.target_id",
                         pod -> namespaces(pod).setTargetId("other")))

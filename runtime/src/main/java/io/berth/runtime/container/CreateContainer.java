@@ -58,10 +58,10 @@ final class CreateContainer {
     Container create(CreateContainerRequest request) throws Exception {
         ContainerConfigCheck.check(request);
         Sandbox sandbox = deps.sandboxes().require(request.getPodSandboxId());
-        deps.cgroups().expectEntry();
         deps.handlers().resolve("config.image.runtime_handler",
                 request.getConfig().getImage().getRuntimeHandler());
         ContainerConfigCheck.checkSandbox(request.getSandboxConfig(), sandbox.record().config());
+        deps.cgroups().expectEntry();
         String name = ContainerRecord.nameKey(sandbox.id(), request.getConfig().getMetadata());
         return inFlight.run(name, request, () -> {
             Optional<Container> existing = deps.containers().aliveByName(name);

@@ -29,6 +29,9 @@ final class SandboxConfigCheck {
                 "config.log_directory \"" + logs + "\" must not contain \"..\"");
         need(config.getHostname().isEmpty() || options.getNetwork() != NamespaceMode.NODE,
                 "config.hostname is set, but a pod on the node's network has the node's name; leave it empty");
+        need(options.getPid() != NamespaceMode.TARGET,
+                "config.linux.security_context.namespace_options.pid: a sandbox can have POD, CONTAINER or NODE,"
+                        + " not TARGET");
         need(options.getTargetId().isEmpty(),
                 "config.linux.security_context.namespace_options.target_id is set, but only a container can"
                         + " join another's processes");
