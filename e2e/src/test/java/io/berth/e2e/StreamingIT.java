@@ -110,9 +110,12 @@ final class StreamingIT {
                     "while read line; do echo heard $line; echo noise >&2; done").setStdin(true));
             try (Channels one = Channels.connect(attach(container, false, true), V5);
                     Channels other = Channels.connect(attach(container, false, false), V5)) {
-                one.send(STDIN, "hello\n");
-                one.await(STDOUT, "heard hello\n");
-                other.await(STDOUT, "heard hello\n");
+                // What was said before a client had joined, it does not hear.
+                Await.until("both hear", PATIENCE, () -> {
+                    one.send(STDIN, "hello\n");
+                    return one.text(STDOUT).contains("heard hello\n")
+                            && other.text(STDOUT).contains("heard hello\n");
+                }, heard -> heard);
                 other.await(STDERR, "noise\n");
             }
             assertThat(container.awaitLog(2)).anyMatch(line -> line.text().equals("heard hello"));
