@@ -110,6 +110,15 @@ public final class Registry implements Startable {
         }
     }
 
+    /** From now on it takes connections and says nothing, until {@link #resume}. */
+    public void freeze() {
+        Command.output("kill", "-STOP", Long.toString(process.pid()));
+    }
+
+    public void resume() {
+        Command.output("kill", "-CONT", Long.toString(process.pid()));
+    }
+
     @Override
     public void start() {
         process.start(() -> Ports.isOpen("127.0.0.1", port));

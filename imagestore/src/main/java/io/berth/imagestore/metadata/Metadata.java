@@ -1,72 +1,47 @@
 package io.berth.imagestore.metadata;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.berth.imagestore.Image;
 import io.berth.imagestore.ImageException;
 import io.berth.imagestore.ImageException.Kind;
+import io.berth.imagestore.copies.RowCopies;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.sql.Connection;
-import java.sql.DriverManager;
 import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
-import java.time.Instant;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The database {@code images.db}. {@link #catalog} answers from memory; a change is on disk before it is visible there. Any
  * thread may use it.
  */
 public final class Metadata implements AutoCloseable {
-    private static final int SCHEMA_VERSION = 2;
-    private static final int SQLITE_FULL = 13;
+    private static final Logger log = LoggerFactory.getLogger(Metadata.class);
     private static final ObjectMapper JSON = new ObjectMapper();
-    private static final TypeReference<List<String>> STRINGS = new TypeReference<>() {
-    };
-    private static final TypeReference<Set<String>> STRING_SET = new TypeReference<>() {
-    };
-    private static final TypeReference<List<DirectoryAttributes>> DIRECTORIES = new TypeReference<>() {
-    };
-    private static final String SCHEMA = """
-        CREATE TABLE schema_version (version INTEGER NOT NULL);
-        CREATE TABLE layers (
-          diff_id TEXT PRIMARY KEY, directory TEXT NOT NULL UNIQUE, disk_bytes INTEGER NOT NULL,
-          inodes INTEGER NOT NULL, implied_directories TEXT NOT NULL, root_opaque INTEGER NOT NULL,
-          record TEXT) WITHOUT ROWID;
-        CREATE TABLE retired_layers (
-          directory TEXT PRIMARY KEY, diff_id TEXT NOT NULL, snapshots TEXT NOT NULL) WITHOUT ROWID;
-        CREATE TABLE images (
-          id TEXT PRIMARY KEY, manifest_digest TEXT NOT NULL, manifest TEXT NOT NULL, config TEXT NOT NULL,
-          size_bytes INTEGER NOT NULL, diff_ids TEXT NOT NULL, directories TEXT NOT NULL,
-          pulled_at TEXT NOT NULL) WITHOUT ROWID;
-        CREATE TABLE image_names (
-          name TEXT PRIMARY KEY, image_id TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE) WITHOUT ROWID;
-        CREATE INDEX image_names_image ON image_names (image_id);
-        CREATE TABLE snapshots (
-          key TEXT PRIMARY KEY, image_id TEXT NOT NULL, directory TEXT NOT NULL UNIQUE,
-          diff_ids TEXT NOT NULL) WITHOUT ROWID;
-        """;
-    /** From version 1, which kept no records of layers. */
-    private static final String TO_VERSION_2 = """
-        ALTER TABLE layers ADD COLUMN record TEXT;
-        CREATE TABLE retired_layers (
-          directory TEXT PRIMARY KEY, diff_id TEXT NOT NULL, snapshots TEXT NOT NULL) WITHOUT ROWID;
-        """;
+    private static final int SQLITE_FULL = 13;
+    private static final Duration AFTER_START = Duration.ofSeconds(2);
 
     private final Connection connection;
     private final PinnedNames pinned;
+    private final RowCopies copies;
     private final ReentrantLock lock = new ReentrantLock();
+    private final CountDownLatch closing = new CountDownLatch(1);
+    private boolean copiedAll;
     private volatile Catalog catalog = Catalog.EMPTY;
 
     /** Tells which images are never collected, by their names. */
@@ -75,9 +50,10 @@ public final class Metadata implements AutoCloseable {
         boolean contains(String canonicalName);
     }
 
-    private Metadata(Connection connection, PinnedNames pinned) {
+    private Metadata(Connection connection, PinnedNames pinned, RowCopies copies) {
         this.connection = connection;
         this.pinned = pinned;
+        this.copies = copies;
     }
 
     /**
@@ -86,22 +62,22 @@ public final class Metadata implements AutoCloseable {
      * @throws ImageException INTERNAL where it is damaged or was written by a newer Berth
      */
     public static Metadata open(Path file, PinnedNames pinned) throws ImageException {
+        ImageDatabase database = new ImageDatabase(file);
+        Connection connection = database.open();
+        Metadata metadata = new Metadata(connection, pinned, database.copies());
         try {
-            Connection connection = DriverManager.getConnection("jdbc:sqlite:" + file);
-            Metadata metadata = new Metadata(connection, pinned);
-            try {
-                metadata.prepare(file);
-                FullDiskReserve.make(connection, file);
-                metadata.catalog = metadata.load();
-                return metadata;
-            } catch (SQLException | ImageException | RuntimeException e) {
-                connection.close();
-                throw e;
-            }
-        } catch (SQLException e) {
-            throw new ImageException(Kind.INTERNAL, "the image database " + file + " cannot be opened: "
-                    + e.getMessage()
-                    + ". Where it is damaged, move the image store away: its images can be pulled again", e);
+            Catalog read = new CatalogReader(connection).read();
+            Map<String, StoredImage> images = new HashMap<>();
+            read.images().forEach((id, stored) -> images.put(id,
+                    new StoredImage(metadata.withPinning(stored.image()), stored.directories())));
+            metadata.catalog = new Catalog(images, read.names(), read.layers(), read.snapshots(),
+                    read.retired());
+            Thread.ofPlatform().daemon().name("berth-image-copies").start(metadata::copyAllLater);
+            return metadata;
+        } catch (SQLException | ImageException e) {
+            // Without a last look at the copies: they are better than this.
+            closeQuietly(connection);
+            throw database.damaged(String.valueOf(e.getMessage()), e);
         }
     }
 
@@ -201,6 +177,8 @@ public final class Metadata implements AutoCloseable {
 
     @Override
     public void close() {
+        closing.countDown();
+        copyAll();
         lock.lock();
         try {
             // Left open for the process' end: closing would delete the log, and with it the reserve for a full disk.
@@ -209,6 +187,14 @@ public final class Metadata implements AutoCloseable {
             // Every change was committed when it was made.
         } finally {
             lock.unlock();
+        }
+    }
+
+    private static void closeQuietly(Connection connection) {
+        try {
+            connection.close();
+        } catch (SQLException e) {
+            // It could not be read: that is what the caller is told.
         }
     }
 
@@ -230,7 +216,9 @@ public final class Metadata implements AutoCloseable {
                 rollBack();
                 throw e;
             }
+            Catalog before = catalog;
             catalog = next;
+            copyChanged(before, next);
         } catch (SQLException e) {
             if (e.getErrorCode() == SQLITE_FULL) {
                 throw new ImageException(Kind.NO_SPACE, "cannot " + what
@@ -251,103 +239,68 @@ public final class Metadata implements AutoCloseable {
         }
     }
 
-    private void prepare(Path file) throws SQLException, ImageException {
-        execute("PRAGMA journal_mode = WAL");
-        execute("PRAGMA synchronous = FULL");
-        execute("PRAGMA foreign_keys = ON");
-        boolean fresh;
-        try (Statement statement = connection.createStatement();
-                ResultSet tables = statement
-                        .executeQuery("SELECT count(*) FROM sqlite_master WHERE name = 'schema_version'")) {
-            fresh = tables.getInt(1) == 0;
-        }
-        if (fresh) {
-            execute("BEGIN IMMEDIATE");
-            try (Statement statement = connection.createStatement()) {
-                statement.executeUpdate(SCHEMA);
+    /** Makes good for copies that an earlier process had no time to write; a start has better things to do first. */
+    private void copyAllLater() {
+        try {
+            if (!closing.await(AFTER_START.toMillis(), TimeUnit.MILLISECONDS)) {
+                copyAll();
             }
-            update("INSERT INTO schema_version (version) VALUES (?)", SCHEMA_VERSION);
-            execute("COMMIT");
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
-        try (Statement statement = connection.createStatement();
-                ResultSet version = statement.executeQuery("SELECT version FROM schema_version")) {
-            if (version.getInt(1) > SCHEMA_VERSION) {
-                throw new ImageException(Kind.INTERNAL, "the image database " + file + " has schema version "
-                        + version.getInt(1) + ", this Berth knows " + SCHEMA_VERSION
-                        + ". Install the newer Berth again, or move the image store away");
-            }
-            if (version.getInt(1) == SCHEMA_VERSION) {
-                return;
-            }
-        }
-        execute("BEGIN IMMEDIATE");
-        try (Statement statement = connection.createStatement()) {
-            statement.executeUpdate(TO_VERSION_2);
-        }
-        update("UPDATE schema_version SET version = ?", SCHEMA_VERSION);
-        execute("COMMIT");
     }
 
-    private Catalog load() throws SQLException, ImageException {
-        Map<String, Layer> layers = new HashMap<>();
-        Map<String, StoredSnapshot> snapshots = new HashMap<>();
-        Map<String, String> names = new LinkedHashMap<>();
-        Map<String, StoredImage> images = new HashMap<>();
-        List<RetiredLayer> retired = new ArrayList<>();
-        try (Statement statement = connection.createStatement()) {
-            try (ResultSet row = statement.executeQuery("SELECT * FROM layers")) {
-                while (row.next()) {
-                    layers.put(row.getString("diff_id"),
-                            new Layer(row.getString("diff_id"), row.getString("directory"),
-                                    row.getLong("disk_bytes"), row.getLong("inodes"),
-                                    read(row.getString("implied_directories"), STRINGS),
-                                    row.getBoolean("root_opaque"), row.getString("record")));
-                }
+    private void copyAll() {
+        lock.lock();
+        try {
+            if (!connection.isClosed() && !copiedAll) {
+                copies.updateAll(connection, ImageDatabase.SCHEMA_VERSION);
+                copiedAll = true;
             }
-            try (ResultSet row = statement.executeQuery("SELECT * FROM retired_layers")) {
-                while (row.next()) {
-                    retired.add(new RetiredLayer(row.getString("directory"), row.getString("diff_id"),
-                            read(row.getString("snapshots"), STRING_SET)));
-                }
-            }
-            try (ResultSet row = statement.executeQuery("SELECT * FROM snapshots")) {
-                while (row.next()) {
-                    snapshots.put(row.getString("key"), new StoredSnapshot(row.getString("key"),
-                            row.getString("image_id"), row.getString("directory"),
-                            read(row.getString("diff_ids"), STRINGS)));
-                }
-            }
-            try (ResultSet row = statement
-                    .executeQuery("SELECT name, image_id FROM image_names ORDER BY name")) {
-                while (row.next()) {
-                    names.put(row.getString("name"), row.getString("image_id"));
-                }
-            }
-            try (ResultSet row = statement.executeQuery("SELECT * FROM images")) {
-                while (row.next()) {
-                    StoredImage stored = image(row, names);
-                    images.put(stored.image().id(), stored);
-                }
-            }
+        } catch (SQLException | IOException e) {
+            cannotCopy(e);
+        } finally {
+            lock.unlock();
         }
-        return new Catalog(images, names, layers, snapshots, List.copyOf(retired));
     }
 
-    private StoredImage image(ResultSet row, Map<String, String> names) throws SQLException, ImageException {
-        String id = row.getString("id");
-        List<String> tags = new ArrayList<>();
-        List<String> digests = new ArrayList<>();
-        names.forEach((name, owner) -> {
-            if (owner.equals(id)) {
-                (name.indexOf('@') >= 0 ? digests : tags).add(name);
+    private void copyChanged(Catalog before, Catalog after) {
+        try {
+            copies.update(connection, "layers", changed(before.layers(), after.layers()));
+            copies.update(connection, "images", changed(before.images(), after.images()));
+            copies.update(connection, "image_names", changed(before.names(), after.names()));
+            copies.update(connection, "snapshots", changed(before.snapshots(), after.snapshots()));
+            copies.update(connection, "retired_layers",
+                    changed(byDirectory(before.retired()), byDirectory(after.retired())));
+        } catch (SQLException | IOException e) {
+            cannotCopy(e);
+        }
+    }
+
+    private static Map<String, RetiredLayer> byDirectory(List<RetiredLayer> retired) {
+        Map<String, RetiredLayer> byDirectory = new HashMap<>();
+        retired.forEach(layer -> byDirectory.put(layer.directory(), layer));
+        return byDirectory;
+    }
+
+    /** Keys whose value has changed, or that only one of the two has. */
+    private static <V> List<String> changed(Map<String, V> before, Map<String, V> after) {
+        if (before.equals(after)) {
+            return List.of();
+        }
+        List<String> keys = new ArrayList<>();
+        after.forEach((key, value) -> {
+            if (!value.equals(before.get(key))) {
+                keys.add(key);
             }
         });
-        String config = row.getString("config");
-        Image image = new Image(id, tags, digests, row.getLong("size_bytes"),
-                ConfigDocument.parse(id, config).config(),
-                row.getString("manifest_digest"), row.getString("manifest"), config,
-                read(row.getString("diff_ids"), STRINGS), false, Instant.parse(row.getString("pulled_at")));
-        return new StoredImage(withPinning(image), read(row.getString("directories"), DIRECTORIES));
+        before.keySet().stream().filter(key -> !after.containsKey(key)).forEach(keys::add);
+        return keys;
+    }
+
+    private void cannotCopy(Exception e) {
+        log.atWarn().addKeyValue("directory", copies.directory()).setCause(e).log(
+                "could not copy what the image database has; the next start tries again. Is the disk full?");
     }
 
     private Image withPinning(Image image) {
@@ -419,15 +372,6 @@ public final class Metadata implements AutoCloseable {
             return JSON.writeValueAsString(value);
         } catch (JsonProcessingException e) {
             throw new ImageException(Kind.INTERNAL, "cannot write " + value + " as JSON", e);
-        }
-    }
-
-    private static <T> T read(String json, TypeReference<T> type) throws ImageException {
-        try {
-            return JSON.readValue(json, type);
-        } catch (JsonProcessingException e) {
-            throw new ImageException(Kind.INTERNAL,
-                    "the image database holds a damaged value: " + e.getOriginalMessage(), e);
         }
     }
 }

@@ -15,7 +15,7 @@ import picocli.CommandLine.Spec;
 /** The program {@code berth}. */
 @Command(name = "berth", description = "A Kubernetes CRI runtime.", mixinStandardHelpOptions = true, versionProvider = VersionCommand.class, subcommands = {
         DaemonCommand.class, CheckCommand.class, ConfigCommand.class, ImageCommand.class,
-        VersionCommand.class,
+        RecoverCommand.class, VersionCommand.class,
         CompletionCommand.class}, exitCodeListHeading = "%nExit status:%n", exitCodeList = {"0:done",
                 "1:failed; for \"berth check\", this node lacks something",
                 "2:wrong usage or configuration"}, footerHeading = "%nExamples:%n", footer = {

@@ -113,7 +113,7 @@ final class ContainerEnd {
             return new End(UNKNOWN_EXIT, "Unknown",
                     "the container's shim was lost without an exit record; Berth ended the container");
         }
-        if (record.phase() == ContainerPhase.CREATED) {
+        if (record.phase() == ContainerPhase.CREATED && record.times().started() == 0) {
             return new End(exit.code(), "Error", "the container ended before it was started");
         }
         if (exit.code() == 0) {

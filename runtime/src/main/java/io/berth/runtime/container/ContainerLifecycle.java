@@ -10,7 +10,6 @@ import io.berth.runtime.shim.ExecSession;
 import io.berth.runtime.state.ContainerRecord;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -41,7 +40,7 @@ public final class ContainerLifecycle implements PodContainers {
         this.stdio = new ContainerStdio(deps);
         this.execSync = new ExecSync(stdio, deps.config());
         this.adjust = new AdjustContainer(deps);
-        this.recover = new RecoverContainers(deps, parts, end, remove);
+        this.recover = new RecoverContainers(deps, parts, end, start, remove);
         this.orphans = new Orphans(deps, parts);
     }
 
@@ -109,12 +108,14 @@ public final class ContainerLifecycle implements PodContainers {
                 .map(container -> (Together.Step) () -> remove.remove(container)).toList());
     }
 
-    /** Takes up the containers of an earlier daemon; to be called once, after the sandboxes, before the first request. */
-    public void recover(List<ContainerRecord> records) throws Exception {
-        recover.recover(records);
-        Set<String> known = new HashSet<>();
-        deps.containers().all().forEach(container -> known.add(container.id()));
-        Set<String> unknown = orphans.find(known);
+    /**
+     * Takes up the containers of an earlier daemon; to be called once, after the sandboxes, before the first request.
+     *
+     * @param rebooted whether the node has restarted since
+     */
+    public void recover(List<ContainerRecord> records, boolean rebooted) throws Exception {
+        recover.recover(records, rebooted);
+        Set<String> unknown = orphans.find(deps.containers().ids());
         Thread.startVirtualThread(() -> orphans.clean(unknown));
     }
 }

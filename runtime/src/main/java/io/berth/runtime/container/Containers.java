@@ -15,7 +15,9 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -53,6 +55,11 @@ public final class Containers {
     /** Every container but those whose creation is under way. */
     public List<Container> all() {
         return index.values().stream().filter(Containers::visible).toList();
+    }
+
+    /** Ids of all containers, those whose creation is under way too. */
+    Set<String> ids() {
+        return index.values().stream().map(Container::id).collect(Collectors.toSet());
     }
 
     /** Those of one sandbox. */

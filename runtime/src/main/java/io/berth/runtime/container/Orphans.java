@@ -1,7 +1,6 @@
 package io.berth.runtime.container;
 
 import io.berth.runtime.oci.OciRuntime;
-import io.berth.runtime.shim.Shim;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -42,8 +41,7 @@ final class Orphans {
     void clean(Set<String> ids) {
         for (String id : ids) {
             try {
-                deps.shims().attach(deps.layout().shim(id), deps.config().timeouts().shim())
-                        .ifPresent(Shim::destroy);
+                deps.shims().end(deps.layout().shim(id), id);
                 for (OciRuntime runtime : deps.handlers().all()) {
                     if (Files.exists(runtime.stateRoot().resolve(id))) {
                         runtime.delete(id, deps.config().timeouts().oci());

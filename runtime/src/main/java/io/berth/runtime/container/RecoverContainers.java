@@ -1,17 +1,15 @@
 package io.berth.runtime.container;
 
-import io.berth.cri.v1.ContainerEventType;
+import io.berth.linux.ProcessTable;
 import io.berth.runtime.lifecycle.LifecycleException;
 import io.berth.runtime.lifecycle.Times;
 import io.berth.runtime.lifecycle.Together;
 import io.berth.runtime.sandbox.Sandbox;
 import io.berth.runtime.shim.ExitRecord;
 import io.berth.runtime.shim.Shim;
-import io.berth.runtime.shim.ShimException;
 import io.berth.runtime.state.ContainerPhase;
 import io.berth.runtime.state.ContainerRecord;
 import io.berth.runtime.state.StateException;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -25,24 +23,29 @@ import org.slf4j.LoggerFactory;
 final class RecoverContainers {
     private static final Logger log = LoggerFactory.getLogger(RecoverContainers.class);
     private static final Duration RETRY_PAUSE = Duration.ofSeconds(2);
+    private static final String NODE_RESTARTED = "the node restarted while the container was there";
+    private static final Duration PATIENCE = Duration.ofMillis(500);
 
     private final ContainerDeps deps;
     private final ContainerParts parts;
     private final ContainerEnd end;
+    private final StartContainer start;
     private final RemoveContainer remove;
 
-    RecoverContainers(ContainerDeps deps, ContainerParts parts, ContainerEnd end, RemoveContainer remove) {
+    RecoverContainers(ContainerDeps deps, ContainerParts parts, ContainerEnd end, StartContainer start,
+            RemoveContainer remove) {
         this.deps = deps;
         this.parts = parts;
         this.end = end;
+        this.start = start;
         this.remove = remove;
     }
 
     /**
-     * Returns when all are known and those that answer are watched. What only frees space goes on in the background. The
-     * sandboxes must have been recovered before.
+     * Returns when all are known and watched. What only frees space, undoes what nobody knows of, or waits for an OCI runtime
+     * goes on in the background. The sandboxes must have been recovered before.
      */
-    void recover(List<ContainerRecord> records) throws Exception {
+    void recover(List<ContainerRecord> records, boolean rebooted) throws Exception {
         List<Together.Step> steps = new ArrayList<>();
         List<Together.Step> later = new ArrayList<>();
         for (ContainerRecord record : records) {
@@ -54,8 +57,8 @@ final class RecoverContainers {
             }
             Container container = deps.containers().restore(record, sandbox.get());
             switch (record.phase()) {
-                case CREATING -> steps.add(() -> undo(container));
-                case CREATED, RUNNING -> steps.add(() -> find(container));
+                case CREATING -> Thread.startVirtualThread(() -> undo(container));
+                case CREATED, RUNNING -> steps.add(() -> find(container, rebooted));
                 case EXITED -> {
                     container.markEnded();
                     later.add(() -> releaseRest(container));
@@ -70,29 +73,44 @@ final class RecoverContainers {
         Thread.startVirtualThread(() -> oneByOne(later));
     }
 
-    /** CreateContainer had not answered: nobody knows this container. */
-    private void undo(Container container) throws StateException {
+    /** CreateContainer had not answered: nobody knows this container. Its sandbox is not taken apart meanwhile. */
+    private void undo(Container container) {
         try {
-            deps.shims().attach(deps.layout().shim(container.id()), deps.config().timeouts().shim())
-                    .ifPresent(Shim::destroy);
-            parts.deleteRuntimeState(container.record());
-            parts.deleteFiles(container.id());
-            deps.containers().forget(container);
+            container.sandbox().whileNotStopping(() -> {
+                deps.shims().end(deps.layout().shim(container.id()), container.id());
+                parts.deleteRuntimeState(container.record());
+                parts.deleteFiles(container.id());
+                deps.containers().forget(container);
+                return true;
+            });
             log.atInfo().addKeyValue("container", container.id()).log("undid a half-made container");
-        } catch (IOException | LifecycleException e) {
+        } catch (Exception e) {
             log.atError().addKeyValue("container", container.id()).setCause(e)
                     .log("could not undo a half-made container; it is listed as ended");
-            deps.containers().update(container, record -> record.exited(Times.nanos(deps.clock().instant()),
-                    new ContainerRecord.End(ContainerEnd.UNKNOWN_EXIT, "CreateError",
-                            "the daemon ended while this container was being created")));
-            container.markEnded();
-            container.markReleased(false);
+            listAsEnded(container);
         }
     }
 
-    private void find(Container container) throws Exception {
+    private void listAsEnded(Container container) {
+        try {
+            deps.containers().update(container, record -> record.exited(Times.nanos(deps.clock().instant()),
+                    new ContainerRecord.End(ContainerEnd.UNKNOWN_EXIT, "CreateError",
+                            "the daemon ended while this container was being created")));
+        } catch (StateException e) {
+            log.atError().addKeyValue("container", container.id()).setCause(e)
+                    .log("could not record that a half-made container is left; the next start tries again");
+        }
+        container.markEnded();
+        container.markReleased(false);
+    }
+
+    private void find(Container container, boolean rebooted) throws Exception {
         Path directory = deps.layout().shim(container.id());
-        Optional<Shim> shim = deps.shims().attach(directory, deps.config().timeouts().shim());
+        if (rebooted) {
+            endOfBoot(container, directory);
+            return;
+        }
+        Optional<Shim> shim = deps.shims().attach(directory, patience());
         if (shim.isPresent()) {
             takeUp(container, shim.get());
             return;
@@ -107,29 +125,27 @@ final class RecoverContainers {
         } else {
             end.recordLost(container, Files.isDirectory(directory)
                     ? "the container's shim was lost while the daemon was away; Berth ended the container"
-                    : "the node restarted while the container was there");
+                    : NODE_RESTARTED);
         }
     }
 
-    private void takeUp(Container container, Shim shim) throws Exception {
+    /** No process of before is there, whoever has its number. An end that was written down before counts. */
+    private void endOfBoot(Container container, Path directory) throws Exception {
+        Optional<ExitRecord> exit = deps.shims().readExit(directory);
+        if (exit.isPresent()) {
+            end.record(container, exit.get());
+        } else {
+            end.recordLost(container, NODE_RESTARTED);
+        }
+    }
+
+    private void takeUp(Container container, Shim shim) {
+        end.watch(container, shim);
         if (container.record().phase() == ContainerPhase.CREATED
                 && container.record().times().started() != 0) {
-            finishStart(container, shim);
+            // A start was under way. In the background, since the OCI runtime may hang.
+            Thread.startVirtualThread(() -> start.resume(container));
         }
-        end.watch(container, shim);
-    }
-
-    /** A start was under way. Asking again either starts the container or is refused because it is started. */
-    private void finishStart(Container container, Shim shim) throws StateException {
-        try {
-            shim.start(deps.config().timeouts().oci());
-        } catch (ShimException e) {
-            log.atInfo().addKeyValue("container", container.id()).setCause(e)
-                    .log("container was started already when the daemon ended");
-        }
-        deps.containers().update(container, record -> record.withPhase(ContainerPhase.RUNNING));
-        deps.containers().publish(ContainerEventType.CONTAINER_STARTED_EVENT, container,
-                container.record().times().started());
     }
 
     private void findLater(Container container) {
@@ -143,7 +159,7 @@ final class RecoverContainers {
                     return;
                 }
                 if (!shimLives(container.record())) {
-                    find(container);
+                    find(container, false);
                     return;
                 }
             } catch (InterruptedException e) {
@@ -156,10 +172,16 @@ final class RecoverContainers {
         }
     }
 
-    private static boolean shimLives(ContainerRecord record) throws IOException {
-        Path comm = Path.of("/proc", Long.toString(record.process().shimPid()), "comm");
-        return record.process().shimPid() > 0 && Files.exists(comm)
-                && Files.readString(comm).startsWith("berth-shim");
+    /** A frozen shim must not keep the daemon from serving all others; one that answers later is taken up as it is. */
+    private Duration patience() {
+        Duration limit = deps.config().timeouts().shim();
+        return limit.compareTo(PATIENCE) < 0 ? limit : PATIENCE;
+    }
+
+    /** Whether the recorded process is there and is this container's: its number may be another's by now. */
+    private static boolean shimLives(ContainerRecord record) {
+        return record.process().shimPid() > 0
+                && ProcessTable.hasArgument(record.process().shimPid(), record.id());
     }
 
     private void releaseRest(Container container) throws LifecycleException {

@@ -8,6 +8,7 @@ import io.berth.runtime.shim.ShimException;
 import io.berth.runtime.state.ContainerPhase;
 import io.berth.runtime.state.ContainerRecord;
 import java.io.IOException;
+import java.time.Duration;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -16,6 +17,8 @@ final class StartContainer {
     private static final Logger log = LoggerFactory.getLogger(StartContainer.class);
     /** What a shell gives for a command that cannot be invoked, and what kubelet knows from other runtimes. */
     private static final int START_FAILED_EXIT = 128;
+    private static final String START_ERROR = "StartError";
+    private static final Duration RESUME_PAUSE = Duration.ofMillis(50);
 
     private final ContainerDeps deps;
     private final ContainerParts parts;
@@ -27,7 +30,10 @@ final class StartContainer {
         this.end = end;
     }
 
-    /** Starts a created container. One that runs already is success: a caller that gave up comes again. */
+    /**
+     * Starts a created container. A container has one start, and every call answers with how that went: a caller that gave
+     * up and comes again gets its success, even where the container has ended since.
+     */
     void start(String idOrPrefix) throws Exception {
         Container container = deps.containers().require(idOrPrefix);
         container.exclusively(() -> {
@@ -41,11 +47,34 @@ final class StartContainer {
             case RUNNING ->
                 log.atDebug().addKeyValue("container", container.id()).log("container runs already");
             case CREATED -> run(container);
-            case CREATING, EXITED,
-                    REMOVING ->
-                throw new LifecycleException(LifecycleException.Kind.PRECONDITION,
-                        "container " + container.id() + " has ended (" + container.record().end().reason()
-                                + "); a container runs once, create a new one");
+            case CREATING, EXITED, REMOVING -> answerEnded(container);
+        }
+    }
+
+    private static void answerEnded(Container container) throws LifecycleException {
+        ContainerRecord record = container.record();
+        if (record.times().started() == 0 || record.end().reason().equals(START_ERROR)) {
+            throw new LifecycleException(LifecycleException.Kind.PRECONDITION,
+                    "container " + container.id() + " has ended without having run ("
+                            + record.end().reason() + ": " + record.end().message()
+                            + "); remove it and create a new one");
+        }
+        log.atInfo().addKeyValue("container", container.id())
+                .log("container was started before and has ended; it does not run again");
+    }
+
+    /** Ends what a daemon has begun that ended before it knew how its start went. */
+    void resume(Container container) {
+        try {
+            container.exclusively(() -> {
+                if (container.record().phase() == ContainerPhase.CREATED) {
+                    run(container);
+                }
+                return true;
+            });
+        } catch (Exception e) {
+            log.atWarn().addKeyValue("container", container.id()).setCause(e)
+                    .log("could not finish the start that an earlier daemon began");
         }
     }
 
@@ -59,11 +88,14 @@ final class StartContainer {
                         + " has no shim that answers; remove it and create a new one"));
         // Taken before, so that no container ends before it began; persisted before, so that a daemon that ends right
         // after the start knows that one was asked for.
-        long now = Times.nanos(deps.clock().instant());
-        deps.containers().update(container, record -> record.starting(now));
-        container.execBarrier(new ExecBarrier(shim.containerPid()));
+        boolean askedBefore = container.record().times().started() != 0;
+        if (!askedBefore) {
+            long now = Times.nanos(deps.clock().instant());
+            deps.containers().update(container, record -> record.starting(now));
+            container.execBarrier(new ExecBarrier(shim.containerPid()));
+        }
         try {
-            shim.start(deps.config().timeouts().oci());
+            start(shim, askedBefore);
         } catch (ShimException e) {
             var named = new ShimException(e.kind(), "start container " + container.id() + " ("
                     + container.record().config().getMetadata().getName() + ") with "
@@ -78,6 +110,28 @@ final class StartContainer {
         log.atInfo().addKeyValue("container", container.id()).log("container is started");
     }
 
+    /** @param askedBefore whether an earlier daemon has asked, so that the start may be done or under way */
+    private void start(Shim shim, boolean askedBefore) throws ShimException, InterruptedException {
+        long end = System.nanoTime() + deps.config().timeouts().oci().toNanos();
+        while (true) {
+            try {
+                shim.start(deps.config().timeouts().oci());
+                return;
+            } catch (ShimException e) {
+                if (!askedBefore || e.kind() != ShimException.Kind.STATE) {
+                    throw e;
+                }
+                if (shim.started(deps.config().timeouts().shim())) {
+                    return;
+                }
+                if (System.nanoTime() > end) {
+                    throw e;
+                }
+            }
+            Thread.sleep(RESUME_PAUSE);
+        }
+    }
+
     /** A start that failed is final, and one that did not answer in time must not succeed later, unseen. */
     private void giveUp(Container container, Shim shim, ShimException failure) {
         shim.destroy();
@@ -87,7 +141,7 @@ final class StartContainer {
             failure.addSuppressed(e);
         }
         if (!container.hasEnded()) {
-            end.recordLocked(container, START_FAILED_EXIT, "StartError",
+            end.recordLocked(container, START_FAILED_EXIT, START_ERROR,
                     String.valueOf(failure.getMessage()));
         }
     }

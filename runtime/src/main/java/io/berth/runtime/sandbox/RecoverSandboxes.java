@@ -1,5 +1,8 @@
 package io.berth.runtime.sandbox;
 
+import io.berth.linux.LinuxException;
+import io.berth.linux.PidFd;
+import io.berth.linux.ProcessTable;
 import io.berth.runtime.lifecycle.Together;
 import io.berth.runtime.state.Durability;
 import io.berth.runtime.state.Layout;
@@ -11,6 +14,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -31,14 +36,18 @@ final class RecoverSandboxes {
         this.layout = layout;
     }
 
-    /** Returns when all are taken up; a sandbox that makes trouble is listed as not ready and logged. */
-    void recover(List<SandboxRecord> records) throws Exception {
+    /**
+     * Returns when all are known. A sandbox that makes trouble is listed as not ready and logged. Half-made ones, which nobody
+     * knows, are undone in the background: a CNI plugin that hangs must not keep the daemon from serving the others.
+     */
+    void recover(List<SandboxRecord> records, boolean rebooted) throws Exception {
+        endPlugins(records);
         List<Together.Step> steps = new ArrayList<>();
         for (SandboxRecord record : records) {
             Sandbox sandbox = sandboxes.restore(record);
             switch (record.phase()) {
-                case CREATING -> steps.add(() -> undo(sandbox));
-                case READY -> steps.add(() -> check(sandbox));
+                case CREATING -> Thread.startVirtualThread(() -> undo(sandbox));
+                case READY -> steps.add(() -> check(sandbox, rebooted));
                 // kubelet asks again for the rest of a stop or removal.
                 case STOPPING, STOPPED, REMOVING -> log.atDebug().addKeyValue("sandbox", record.id())
                         .log("sandbox is not ready");
@@ -46,6 +55,26 @@ final class RecoverSandboxes {
         }
         Together.run(steps);
         cleanOrphans();
+    }
+
+    /** A plugin of the earlier daemon may still run, and would attach what is taken off the network next. */
+    private static void endPlugins(List<SandboxRecord> records) throws IOException {
+        Set<String> variables = records.stream().filter(record -> switch (record.phase()) {
+            case CREATING, STOPPING, REMOVING -> record.network().isPresent();
+            case READY, STOPPED -> false;
+        }).map(record -> "CNI_CONTAINERID=" + record.id()).collect(Collectors.toSet());
+        if (variables.isEmpty()) {
+            return;
+        }
+        for (long pid : ProcessTable
+                .withEnvironment(environment -> environment.stream().anyMatch(variables::contains))) {
+            try (PidFd process = PidFd.open(pid)) {
+                ProcessTable.killTree(process);
+                log.atInfo().addKeyValue("pid", pid).log("ended a CNI plugin of an earlier daemon");
+            } catch (LinuxException e) {
+                log.atDebug().addKeyValue("pid", pid).setCause(e).log("a CNI plugin has just ended");
+            }
+        }
     }
 
     /** Directories of no known sandbox, left by a lost database. Their network attachment is not known any more. */
@@ -59,29 +88,49 @@ final class RecoverSandboxes {
         }
         for (Path directory : directories) {
             String id = directory.getFileName().toString();
-            if (sandboxes.find(id).isEmpty()) {
-                environment.destroy(directory);
-                log.atWarn().addKeyValue("sandbox", id).log("cleaned up what belongs to no known sandbox");
+            if (!sandboxes.known(id)) {
+                clean(id, directory);
             }
         }
     }
 
+    private void clean(String id, Path directory) {
+        try {
+            environment.destroy(directory);
+            log.atWarn().addKeyValue("sandbox", id).log("cleaned up what belongs to no known sandbox");
+        } catch (IOException e) {
+            log.atError().addKeyValue("sandbox", id).setCause(e)
+                    .log("could not clean up what belongs to no known sandbox; the next start tries again");
+        }
+    }
+
     /** RunPodSandbox had not answered: nobody knows this sandbox. */
-    private void undo(Sandbox sandbox) throws StateException, InterruptedException {
+    private void undo(Sandbox sandbox) {
         try {
             parts.takeApart(sandbox);
             sandboxes.forget(sandbox);
             log.atInfo().addKeyValue("sandbox", sandbox.id()).log("undid a half-made sandbox");
         } catch (IOException e) {
-            sandboxes.update(sandbox, Durability.DAEMON_CRASH,
-                    record -> record.withPhase(SandboxPhase.STOPPING));
             log.atError().addKeyValue("sandbox", sandbox.id()).setCause(e)
                     .log("could not undo a half-made sandbox; it is listed as not ready");
+            listAsNotReady(sandbox);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
     }
 
-    private void check(Sandbox sandbox) throws IOException {
-        if (!stands(sandbox.record())) {
+    private void listAsNotReady(Sandbox sandbox) {
+        try {
+            sandboxes.update(sandbox, Durability.DAEMON_CRASH,
+                    record -> record.withPhase(SandboxPhase.STOPPING));
+        } catch (StateException e) {
+            log.atError().addKeyValue("sandbox", sandbox.id()).setCause(e)
+                    .log("could not record that a half-made sandbox is left; the next start tries again");
+        }
+    }
+
+    private void check(Sandbox sandbox, boolean rebooted) throws IOException {
+        if (rebooted || !stands(sandbox.record())) {
             sandboxes.update(sandbox, Durability.DAEMON_CRASH,
                     record -> record.withPhase(SandboxPhase.STOPPING));
             log.atWarn().addKeyValue("sandbox", sandbox.id())

@@ -53,8 +53,12 @@ public final class SandboxLifecycle {
         resources.update(request);
     }
 
-    /** Takes up the sandboxes of an earlier daemon; to be called once, before the first request. */
-    public void recover(List<SandboxRecord> records) throws Exception {
-        recover.recover(records);
+    /**
+     * Takes up the sandboxes of an earlier daemon; to be called once, before the first request.
+     *
+     * @param rebooted whether the node has restarted since
+     */
+    public void recover(List<SandboxRecord> records, boolean rebooted) throws Exception {
+        recover.recover(records, rebooted);
     }
 }

@@ -40,6 +40,11 @@ public final class Sandboxes {
         return index.values().stream().filter(Sandboxes::visible).toList();
     }
 
+    /** Whether a sandbox has this very id, visible or not. */
+    boolean known(String id) {
+        return index.find(id).filter(sandbox -> sandbox.id().equals(id)).isPresent();
+    }
+
     /** The newest sandbox with a name key that is ready. */
     Optional<Sandbox> readyByName(String nameKey) {
         return all().stream().filter(Sandbox::ready).filter(s -> s.record().nameKey().equals(nameKey))

@@ -1,5 +1,6 @@
 package io.berth.runtime.service;
 
+import io.berth.linux.Boot;
 import io.berth.runtime.config.BerthConfig;
 import io.berth.runtime.container.ContainerDeps;
 import io.berth.runtime.container.ContainerLifecycle;
@@ -82,8 +83,16 @@ public final class CriServices implements AutoCloseable {
         SandboxLifecycle sandboxLifecycle = new SandboxLifecycle(sandboxes, handlers, containerLifecycle,
                 seams.environment(), seams.cni(), seams.cgroups(), seams.shims(), config, events,
                 seams.host(), seams.clock());
-        sandboxLifecycle.recover(store.sandboxesAtOpen());
-        containerLifecycle.recover(store.containersAtOpen());
+        String boot = Boot.id();
+        boolean rebooted = store.bootIdAtOpen().filter(before -> !before.equals(boot)).isPresent();
+        if (rebooted) {
+            log.atInfo().log("the node has restarted: what ran before has ended");
+        }
+        sandboxLifecycle.recover(store.sandboxesAtOpen(), rebooted);
+        containerLifecycle.recover(store.containersAtOpen(), rebooted);
+        if (!store.bootIdAtOpen().filter(boot::equals).isPresent()) {
+            store.putBootId(boot);
+        }
         log.atInfo().addKeyValue("sandboxes", sandboxes.all().size())
                 .addKeyValue("containers", containers.all().size()).log("state is loaded");
         StreamingServer streaming = StreamingServer.start(config.streaming(),

@@ -72,7 +72,8 @@ final class GrpcErrors {
     private static Status status(ShimException.Kind kind) {
         return switch (kind) {
             case TIMEOUT -> Status.DEADLINE_EXCEEDED;
-            case GONE -> Status.UNAVAILABLE;
+            case GONE, BUSY -> Status.UNAVAILABLE;
+            case STATE -> Status.FAILED_PRECONDITION;
             case OCI, FAILED -> Status.INTERNAL;
         };
     }

@@ -4,6 +4,7 @@ import io.berth.linux.Errno;
 import io.berth.linux.LinuxException;
 import io.berth.linux.PidFd;
 import io.berth.linux.PrivateFile;
+import io.berth.linux.ProcessTable;
 import io.berth.shim.wire.Wire;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -37,12 +38,21 @@ final class NativeShim implements Shim {
 
     /** @param containerProcess null where the container has ended */
     NativeShim(Path directory, PidFd shimProcess, long containerPid, @Nullable PidFd containerProcess) {
+        this(directory, shimProcess, containerPid, containerProcess, null);
+    }
+
+    /**
+     * @param containerProcess null where the container has ended
+     * @param greeted a connection after its HELLO, to wait for the container's end on; null for none
+     */
+    NativeShim(Path directory, PidFd shimProcess, long containerPid, @Nullable PidFd containerProcess,
+            @Nullable ShimConnection greeted) {
         this.directory = directory;
         this.shimPid = shimProcess.pid();
         this.containerPid = containerPid;
         this.shimProcess = shimProcess;
         this.containerProcess = containerProcess;
-        Thread.ofVirtual().name("shim-watch-" + shimPid).start(this::awaitExit);
+        Thread.ofVirtual().name("shim-watch-" + shimPid).start(() -> awaitExit(greeted));
     }
 
     /** Opens the process {@code pid}; null where it has ended. */
@@ -71,6 +81,15 @@ final class NativeShim implements Shim {
     @Override
     public void start(Duration deadline) throws ShimException {
         call("start", Wire.START, NOTHING, deadline);
+    }
+
+    @Override
+    public boolean started(Duration deadline) throws ShimException {
+        try (ShimConnection connection = ShimConnection.open(directory)) {
+            int state = connection.within(Deadline.after(deadline), "ask for the state", connection::hello)
+                    .state();
+            return state == Wire.STATE_RUNNING || state == Wire.STATE_EXITED;
+        }
     }
 
     @Override
@@ -212,7 +231,13 @@ final class NativeShim implements Shim {
 
     @Override
     public void destroy() {
-        killNow(shimProcess);
+        try {
+            // With all that it has started: an OCI runtime that hangs would make the container later, unseen.
+            ProcessTable.killTree(shimProcess);
+        } catch (IOException e) {
+            LOG.atWarn().addKeyValue("shim", shimPid).setCause(e).log("cannot end a shim's processes");
+            killNow(shimProcess);
+        }
         killNow(containerProcess);
     }
 
@@ -228,9 +253,9 @@ final class NativeShim implements Shim {
     }
 
     /** Runs on a thread of its own until the container has ended, the shim is gone or {@link #close} is called. */
-    private void awaitExit() {
+    private void awaitExit(@Nullable ShimConnection greeted) {
         try {
-            ExitRecord record = watchForExit();
+            ExitRecord record = watchForExit(greeted);
             if (record == null && !closed) {
                 record = ExitFile.read(directory).orElseGet(this::lost);
             }
@@ -247,13 +272,15 @@ final class NativeShim implements Shim {
     }
 
     /** The record that the shim sends; null where it sends none any more. */
-    private @Nullable ExitRecord watchForExit() {
-        try (ShimConnection connection = ShimConnection.open(directory)) {
+    private @Nullable ExitRecord watchForExit(@Nullable ShimConnection greeted) {
+        try (ShimConnection connection = greeted == null ? ShimConnection.open(directory) : greeted) {
             watch = connection;
             if (closed) {
                 return null;
             }
-            connection.hello();
+            if (greeted == null) {
+                connection.hello();
+            }
             connection.call(Wire.WATCH, NOTHING, Wire.OK);
             return ExitFile.decode(connection.expect(Wire.EXIT));
         } catch (IOException e) {

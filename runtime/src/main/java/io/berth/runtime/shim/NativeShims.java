@@ -2,6 +2,7 @@ package io.berth.runtime.shim;
 
 import io.berth.linux.ChildProcess;
 import io.berth.linux.PidFd;
+import io.berth.linux.ProcessTable;
 import io.berth.shim.wire.Wire;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -21,7 +22,6 @@ public final class NativeShims implements Shims {
     private static final String SHIM_PID_FILE = "shim.pid";
     private static final String CONTAINER_PID_FILE = "container.pid";
     private static final Map<String, String> ENVIRONMENT = environment(System.getenv());
-    private static final int SIGKILL = 9;
     private static final Duration AFTER_FAILURE = Duration.ofSeconds(2);
 
     private final Path shimBinary;
@@ -97,21 +97,12 @@ public final class NativeShims implements Shims {
     private static void endAfterFailure(Path directory, boolean kill) {
         try (PidFd shim = process(directory.resolve(SHIM_PID_FILE))) {
             if (shim != null && (kill || !shim.awaitExit(AFTER_FAILURE))) {
-                shim.signal(SIGKILL);
-                killContainer(directory);
+                ProcessTable.killTree(shim);
             }
         } catch (IOException e) {
             throw new IllegalStateException("end the shim in " + directory, e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-        }
-    }
-
-    private static void killContainer(Path directory) throws IOException {
-        try (PidFd container = process(directory.resolve(CONTAINER_PID_FILE))) {
-            if (container != null) {
-                container.signal(SIGKILL);
-            }
         }
     }
 
@@ -123,15 +114,60 @@ public final class NativeShims implements Shims {
     @Override
     public Optional<Shim> attach(Path directory, Duration time) {
         Deadline deadline = Deadline.after(time);
-        try (ShimConnection connection = ShimConnection.open(directory)) {
-            ShimConnection.Welcome welcome = connection.within(deadline, "find the shim", connection::hello);
-            long pid = welcome.state() == Wire.STATE_CREATING || welcome.state() == Wire.STATE_FAILED
-                    ? awaitCreated(connection, deadline)
-                    : welcome.containerPid();
-            return Optional.of(shim(directory, welcome.shimPid(), pid, connection, deadline));
+        try {
+            ShimConnection connection = ShimConnection.open(directory);
+            try {
+                return Optional.of(attach(directory, connection, deadline));
+            } catch (ShimException e) {
+                connection.close();
+                throw e;
+            }
         } catch (ShimException e) {
             return e.kind() == ShimException.Kind.TIMEOUT ? frozen(directory) : Optional.empty();
         }
+    }
+
+    /**
+     * Opens the processes that the shim has written down, and asks it then: only while it has not reaped the container is its
+     * pid the container's. One question and one connection, because a daemon that starts has hundreds of shims to find.
+     */
+    private static Shim attach(Path directory, ShimConnection connection, Deadline deadline)
+            throws ShimException {
+        @Nullable
+        PidFd shim = null;
+        @Nullable
+        PidFd container = null;
+        try {
+            shim = process(directory.resolve(SHIM_PID_FILE));
+            container = process(directory.resolve(CONTAINER_PID_FILE));
+            ShimConnection.Welcome welcome = connection.within(deadline, "find the shim", connection::hello);
+            if (shim != null && container != null && shim.pid() == welcome.shimPid()
+                    && container.pid() == welcome.containerPid() && ExitFile.hasProcess(welcome.state())) {
+                Shim found = new NativeShim(directory, shim, welcome.containerPid(), container, connection);
+                shim = null;
+                container = null;
+                return found;
+            }
+            return attachSlowly(directory, welcome, connection, deadline);
+        } catch (ShimException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new ShimException(ShimException.Kind.FAILED, "find the shim in " + directory, e);
+        } finally {
+            closeIfOpen(shim);
+            closeIfOpen(container);
+        }
+    }
+
+    /** A container that is still being created, or has ended. */
+    private static Shim attachSlowly(Path directory, ShimConnection.Welcome welcome,
+            ShimConnection connection, Deadline deadline) throws ShimException {
+        long pid = ExitFile.hasProcess(welcome.state()) || welcome.state() == Wire.STATE_EXITED
+                ? welcome.containerPid()
+                : awaitCreated(connection, deadline);
+        Shim shim = shim(directory, welcome.shimPid(), pid, connection, deadline);
+        connection.close();
+        return shim;
     }
 
     /** A shim that listens and does not answer is still the one that will know how its container ends. */
@@ -143,10 +179,16 @@ public final class NativeShims implements Shims {
                 return Optional.empty();
             }
             PidFd shim = NativeShim.process(shimPid.get());
-            return shim == null
-                    ? Optional.empty()
-                    : Optional.of(new NativeShim(directory, shim, containerPid.get(),
-                            NativeShim.process(containerPid.get())));
+            if (shim == null) {
+                return Optional.empty();
+            }
+            PidFd container = NativeShim.process(containerPid.get());
+            if (container != null && !ProcessTable.isChild(container.pid(), shim.pid())) {
+                // The container has ended, and its number is another process's.
+                container.close();
+                container = null;
+            }
+            return Optional.of(new NativeShim(directory, shim, containerPid.get(), container));
         } catch (IOException e) {
             return Optional.empty();
         }
@@ -185,6 +227,25 @@ public final class NativeShims implements Shims {
     @Override
     public Optional<ExitRecord> readExit(Path directory) {
         return ExitFile.read(directory);
+    }
+
+    @Override
+    public void end(Path directory, String containerId) throws ShimException {
+        // <state>/containers/<id>: what Berth starts for a container names both, and nobody else's process does.
+        String state = directory.resolve("../..").toAbsolutePath().normalize().toString();
+        try {
+            for (long pid : ProcessTable.withArguments(arguments -> arguments.contains(containerId)
+                    && arguments.stream().anyMatch(argument -> argument.startsWith(state)))) {
+                try (PidFd process = NativeShim.process(pid)) {
+                    if (process != null) {
+                        ProcessTable.killTree(process);
+                    }
+                }
+            }
+        } catch (IOException e) {
+            throw new ShimException(ShimException.Kind.FAILED,
+                    "end the shim of container " + containerId + ": " + e.getMessage(), e);
+        }
     }
 
     @Override

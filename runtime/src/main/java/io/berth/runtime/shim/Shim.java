@@ -14,6 +14,9 @@ public interface Shim extends AutoCloseable {
     /** Runs {@code <oci runtime> start}. */
     void start(Duration deadline) throws ShimException;
 
+    /** Whether the container has been started; it may have ended since. */
+    boolean started(Duration deadline) throws ShimException;
+
     /** Completes when the shim has written the exit record, or with UNKNOWN when the shim is gone without one. */
     CompletableFuture<ExitRecord> exit();
 

@@ -28,7 +28,9 @@ final class ShimConnection implements Closeable {
     private static final String SOCKET = "shim.sock";
     /** Below what {@code sun_path} holds: the JDK refuses a path that fills it. */
     private static final int MAX_PATH_BYTES = 100;
-    private static final int BUFFER_BYTES = 64 * 1024;
+    /** Enough for the replies to calls; most connections are for one. */
+    private static final int FIRST_BUFFER_BYTES = 1024;
+    private static final int STREAM_BUFFER_BYTES = 64 * 1024;
 
     /** What a shim says of itself. */
     record Welcome(int version, int state, long shimPid, long containerPid) {}
@@ -38,7 +40,7 @@ final class ShimConnection implements Closeable {
 
     private final Path directory;
     private final SocketChannel channel;
-    private final ByteBuffer in = ByteBuffer.allocateDirect(BUFFER_BYTES).flip();
+    private ByteBuffer in = ByteBuffer.allocateDirect(FIRST_BUFFER_BYTES).flip();
     private final ByteBuffer header = ByteBuffer.allocateDirect(Wire.HEADER_BYTES);
     private final ReentrantLock writing = new ReentrantLock();
 
@@ -55,6 +57,8 @@ final class ShimConnection implements Closeable {
     static ShimConnection open(Path directory) throws ShimException {
         try {
             return new ShimConnection(directory, connect(directory.resolve(SOCKET)));
+        } catch (ShimException e) {
+            throw e;
         } catch (ConnectException e) {
             throw new ShimException(ShimException.Kind.GONE, "no shim listens in " + directory, e);
         } catch (IOException e) {
@@ -81,14 +85,20 @@ final class ShimConnection implements Closeable {
         try {
             channel.configureBlocking(false);
             if (!channel.connect(address)) {
-                throw new IOException("too many connections wait for it");
+                throw busy(address, null);
             }
             channel.configureBlocking(true);
             return channel;
         } catch (IOException e) {
             channel.close();
-            throw e;
+            // EAGAIN: its queue of connections is full.
+            throw String.valueOf(e.getMessage()).contains("temporarily unavailable") ? busy(address, e) : e;
         }
+    }
+
+    private static ShimException busy(UnixDomainSocketAddress address, @Nullable IOException cause) {
+        return new ShimException(ShimException.Kind.BUSY, "the shim at " + address
+                + " takes no more connections: it is stopped, or does not get on", cause);
     }
 
     /** Says hello, now or again. */
@@ -96,10 +106,12 @@ final class ShimConnection implements Closeable {
         send(Wire.HELLO, ByteBuffer.allocate(2).putShort((short) Wire.VERSION).flip());
         ByteBuffer body = expect(Wire.WELCOME);
         int version = body.getShort();
-        if (version != Wire.VERSION) {
+        if (version < Wire.OLDEST_VERSION || version > Wire.VERSION) {
             throw new ShimException(ShimException.Kind.FAILED,
                     "the shim in " + directory + " speaks protocol " + version + ", this daemon "
-                            + Wire.VERSION);
+                            + Wire.OLDEST_VERSION + " to " + Wire.VERSION
+                            + ": another version of Berth started it. Its container runs on; install that"
+                            + " version again, or stop the container");
         }
         return new Welcome(version, body.get(), body.getInt(), body.getInt());
     }
@@ -123,9 +135,12 @@ final class ShimConnection implements Closeable {
     private ShimException error(ByteBuffer body) {
         int kind = body.hasRemaining() ? body.get() : Wire.ERROR_PROTOCOL;
         String text = StandardCharsets.UTF_8.decode(body).toString();
-        return kind == Wire.ERROR_OCI
-                ? new ShimException(ShimException.Kind.OCI, RuntimeLog.message(text))
-                : new ShimException(ShimException.Kind.FAILED, text);
+        return switch (kind) {
+            case Wire.ERROR_OCI -> new ShimException(ShimException.Kind.OCI, RuntimeLog.message(text));
+            case Wire.ERROR_STATE -> new ShimException(ShimException.Kind.STATE, text);
+            case Wire.ERROR_BUSY -> new ShimException(ShimException.Kind.BUSY, text);
+            default -> new ShimException(ShimException.Kind.FAILED, text);
+        };
     }
 
     ByteBuffer call(int type, byte[] body, int reply) throws IOException {
@@ -172,7 +187,7 @@ final class ShimConnection implements Closeable {
         if (in.remaining() >= count) {
             return true;
         }
-        in.compact();
+        makeRoom(count);
         while (in.position() < count) {
             if (channel.read(in) < 0) {
                 in.flip();
@@ -184,6 +199,15 @@ final class ShimConnection implements Closeable {
         }
         in.flip();
         return true;
+    }
+
+    /** Lets the buffer be written to, behind what is in it, up to {@code count} bytes at the least. */
+    private void makeRoom(int count) {
+        if (count <= in.capacity()) {
+            in.compact();
+        } else {
+            in = ByteBuffer.allocateDirect(Math.max(count, STREAM_BUFFER_BYTES)).put(in);
+        }
     }
 
     /** What {@link #within} runs. */

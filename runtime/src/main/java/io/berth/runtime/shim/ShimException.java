@@ -11,8 +11,12 @@ public final class ShimException extends IOException {
     public enum Kind {
         /** The deadline passed. */
         TIMEOUT,
+        /** It serves as many as it can, or does not come to serve them; trying again later may help. */
+        BUSY,
         /** The shim is not there any more. */
         GONE,
+        /** The container is not in the state for this, or this is under way already. */
+        STATE,
         /** The OCI runtime refused; the message has its words. */
         OCI,
         /** Anything else. */

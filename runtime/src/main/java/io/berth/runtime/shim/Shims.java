@@ -23,6 +23,12 @@ public interface Shims {
     /** The exit record that a shim left in its directory; empty while the container has not ended. */
     Optional<ExitRecord> readExit(Path directory);
 
+    /**
+     * Ends the shim of a container, whatever it is doing, and every process that it or an OCI runtime has started for it,
+     * without asking any of them. None is success.
+     */
+    void end(Path directory, String containerId) throws ShimException;
+
     /** Starts {@code berth-shim pause}: PID 1 of a pod-shared PID namespace. Returns its host pid. */
     long startPause(PauseSpec spec, Duration deadline) throws ShimException;
 }

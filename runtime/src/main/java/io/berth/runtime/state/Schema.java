@@ -26,7 +26,11 @@ final class Schema {
           user BLOB NOT NULL, stop_signal INTEGER NOT NULL, pid INTEGER NOT NULL, shim_pid INTEGER NOT NULL,
           created_at INTEGER NOT NULL, started_at INTEGER NOT NULL, finished_at INTEGER NOT NULL,
           exit_code INTEGER NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL
-        ) STRICT, WITHOUT ROWID"""));
+        ) STRICT, WITHOUT ROWID"""), List.of("""
+        CREATE TABLE node (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"""));
+
+    /** The version that this Berth reads and writes. */
+    static final int VERSION = STEPS.size();
 
     private Schema() {}
 
@@ -37,24 +41,32 @@ final class Schema {
      */
     static void migrate(Connection connection, Path file) throws SQLException, StateException {
         int version = version(connection);
-        if (version > STEPS.size()) {
+        if (version > VERSION) {
             throw new StateException(file + " has schema version " + version + ", this Berth knows up to "
-                    + STEPS.size()
+                    + VERSION
                     + ": it was written by a newer Berth. Install that version again, or drain the"
                     + " node and move the file away");
         }
-        if (version == STEPS.size()) {
+        migrate(connection, version, VERSION);
+    }
+
+    /** The steps from version {@code from} to {@code to}, in one transaction. */
+    static void migrate(Connection connection, int from, int to) throws SQLException {
+        if (from == to) {
             return;
         }
         connection.setAutoCommit(false);
         try (Statement statement = connection.createStatement()) {
-            for (List<String> step : STEPS.subList(version, STEPS.size())) {
+            for (List<String> step : STEPS.subList(from, to)) {
                 for (String sql : step) {
                     statement.executeUpdate(sql);
                 }
             }
-            statement.executeUpdate("PRAGMA user_version = " + STEPS.size());
+            statement.executeUpdate("PRAGMA user_version = " + to);
             connection.commit();
+        } catch (SQLException e) {
+            connection.rollback();
+            throw e;
         } finally {
             connection.setAutoCommit(true);
         }

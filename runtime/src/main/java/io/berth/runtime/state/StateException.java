@@ -4,7 +4,7 @@ import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
 /** The state database could not be opened, read or written: which file, what SQLite said, what to do. */
-public final class StateException extends IOException {
+public class StateException extends IOException {
     private static final long serialVersionUID = 1;
 
     public StateException(String message) {

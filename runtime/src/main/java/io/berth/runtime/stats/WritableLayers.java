@@ -32,13 +32,21 @@ final class WritableLayers {
         this.clock = clock;
     }
 
-    /** What was measured, and when. */
-    record Measured(Instant at, Images.Usage usage) {}
+    /**
+     * What was measured, and when.
+     *
+     * @param monotonicNanos the same moment by the clock that nobody sets: by that it grows old
+     */
+    record Measured(Instant at, long monotonicNanos, Images.Usage usage) {
+        private boolean fresh() {
+            return System.nanoTime() - monotonicNanos < FRESH.toNanos();
+        }
+    }
 
     /** The newest measurement; empty where the first one takes too long. */
     Optional<Measured> usage(String containerId) {
         Optional<Measured> known = Optional.ofNullable(last.get(containerId));
-        if (known.isPresent() && known.get().at().plus(FRESH).isAfter(clock.instant())) {
+        if (known.isPresent() && known.get().fresh()) {
             return known;
         }
         CompletableFuture<Measured> measuring = running.computeIfAbsent(containerId, this::measure);
@@ -54,7 +62,8 @@ final class WritableLayers {
         CompletableFuture<Measured> result = new CompletableFuture<>();
         Thread.startVirtualThread(() -> {
             try {
-                Measured measured = new Measured(clock.instant(), snapshots.usage(containerId));
+                Measured measured = new Measured(clock.instant(), System.nanoTime(),
+                        snapshots.usage(containerId));
                 last.put(containerId, measured);
                 result.complete(measured);
             } catch (RuntimeException e) {

@@ -351,6 +351,12 @@ final class FakeNode {
         }
 
         @Override
+        public void end(Path home, String containerId) {
+            existing.remove("shim:" + containerId);
+            existing.remove("process:" + containerId);
+        }
+
+        @Override
         public long startPause(PauseSpec spec, Duration deadline) throws ShimException {
             step("shim.pause", message -> new ShimException(ShimException.Kind.FAILED, message));
             try {
@@ -396,6 +402,11 @@ final class FakeNode {
         @Override
         public void start(Duration deadline) throws ShimException {
             step("shim.start", message -> new ShimException(ShimException.Kind.OCI, message));
+        }
+
+        @Override
+        public boolean started(Duration deadline) {
+            return steps.contains("shim.start");
         }
 
         @Override

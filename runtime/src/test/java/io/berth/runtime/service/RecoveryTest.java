@@ -102,6 +102,45 @@ class RecoveryTest {
     }
 
     @Test
+    void whatRanInAnotherBootHasEndedEvenIfItsShimSeemsToAnswer() throws Exception {
+        String pod = cri.run(Cri.pod("web"));
+        String id = cri.create(pod, Cri.container("app"));
+        cri.start(id);
+        services.close();
+        try (var connection = java.sql.DriverManager
+                .getConnection("jdbc:sqlite:" + directory.resolve("root/berth.db"));
+                var statement = connection.createStatement()) {
+            statement.executeUpdate("UPDATE node SET value = 'another' WHERE key = 'boot_id'");
+        }
+        reopen();
+        assertThat(cri.podStatus(pod).getState()).isEqualTo(PodSandboxState.SANDBOX_NOTREADY);
+        assertThat(cri.status(id).getState()).isEqualTo(ContainerState.CONTAINER_EXITED);
+        assertThat(cri.status(id).getMessage()).contains("restarted");
+    }
+
+    @Test
+    void aStartThatWasUnderWayIsFinished() throws Exception {
+        String pod = cri.run(Cri.pod("web"));
+        String id = cri.create(pod, Cri.container("app"));
+        CountDownLatch held = node.hold("shim.start");
+        Thread caller = Thread.startVirtualThread(() -> cri.start(id));
+        await(() -> node.steps.contains("shim.start"));
+        Path copy = copyOfRoot();
+        held.countDown();
+        caller.join();
+        services.close();
+
+        restore(copy);
+        reopen();
+        await(() -> cri.status(id).getState() == ContainerState.CONTAINER_RUNNING);
+        cri.start(id);
+        shim(id).end(0, false);
+        await(() -> cri.status(id).getState() == ContainerState.CONTAINER_EXITED);
+        assertThat(cri.status(id).getReason()).isEqualTo("Completed");
+        cri.start(id);
+    }
+
+    @Test
     void aHalfMadeSandboxIsUndone() throws Exception {
         CountDownLatch held = node.hold("environment.networkAttached");
         Thread caller = Thread.startVirtualThread(() -> assertThatThrownBy(() -> cri.run(Cri.pod("web"))));
@@ -121,7 +160,7 @@ class RecoveryTest {
         node.existing.add("environment:" + home);
         node.existing.add("cgroup:" + home.getFileName());
         reopen();
-        assertThat(node.existing).isEmpty();
+        await(node.existing::isEmpty);
         assertThat(cri.pods(PodSandboxFilter.getDefaultInstance())).isEmpty();
     }
 
@@ -139,8 +178,9 @@ class RecoveryTest {
         restore(copy);
         reopen();
         assertThat(cri.containers(ContainerFilter.getDefaultInstance())).isEmpty();
-        assertThat(node.existing).noneMatch(name -> name.startsWith("shim:") || name.startsWith("process:")
-                || name.startsWith("snapshot:") || name.startsWith("oci:"));
+        await(() -> node.existing.stream()
+                .noneMatch(name -> name.startsWith("shim:") || name.startsWith("process:")
+                        || name.startsWith("snapshot:") || name.startsWith("oci:")));
         assertThat(cri.podStatus(pod).getState()).isEqualTo(PodSandboxState.SANDBOX_READY);
     }
 

@@ -24,7 +24,7 @@ final class Requests {
             return;
         }
         switch (type) {
-            case Wire.HELLO -> hello(client);
+            case Wire.HELLO -> hello(client, bytes, at, length);
             case Wire.AWAIT_CREATED -> supervisor.awaitCreated(client);
             case Wire.START -> supervisor.start(client);
             case Wire.WATCH -> supervisor.watch(client);
@@ -40,10 +40,16 @@ final class Requests {
         }
     }
 
-    private void hello(Connection client) {
+    /** The version to speak is the newest that both know. */
+    private void hello(Connection client, byte[] bytes, int at, int length) {
+        int theirs = length < 2 ? 0 : Wire.shortAt(bytes, at);
+        if (theirs == 0) {
+            client.fail(Wire.ERROR_PROTOCOL, "HELLO without a version");
+            return;
+        }
         client.setGreeted();
         reply[0] = 0;
-        reply[1] = Wire.VERSION;
+        reply[1] = (byte) Math.min(theirs, Wire.VERSION);
         reply[2] = (byte) supervisor.state();
         Wire.putInt(reply, 3, Libc.getpid());
         Wire.putInt(reply, 7, supervisor.containerPid());

@@ -5,8 +5,11 @@ package io.berth.shim.wire;
  * a length (4 bytes, of all that follows), a type (1 byte) and a body; integers are big-endian.
  */
 public final class Wire {
-    /** Version that this code speaks. A supervisor lives through upgrades of the daemon, so a daemon must know old ones. */
+    /** The newest version that this code speaks. */
     public static final int VERSION = 1;
+
+    /** The oldest that a daemon speaks: supervisors live through its upgrades, so it moves only with a release's notes. */
+    public static final int OLDEST_VERSION = 1;
 
     public static final int HEADER_BYTES = 5;
 

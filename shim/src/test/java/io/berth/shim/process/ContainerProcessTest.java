@@ -93,6 +93,21 @@ final class ContainerProcessTest {
     }
 
     @Test
+    void theNewestVersionThatBothKnowIsSpoken() throws Exception {
+        try (ShimProcess shim = new ShimProcess(temporary, "exit 6");
+                Client newer = new Client(shim.directory.resolve("shim.sock"));
+                Client none = new Client(shim.directory.resolve("shim.sock"))) {
+            Frame welcome = newer.call(Wire.HELLO, (byte) 1, (byte) 0);
+            assertThat(welcome.type()).isEqualTo(Wire.WELCOME);
+            assertThat(welcome.body().getShort(0)).isEqualTo((short) Wire.VERSION);
+            assertThat(newer.call(Wire.AWAIT_CREATED).type()).isEqualTo(Wire.OK);
+
+            assertThat(none.call(Wire.HELLO, (byte) 0, (byte) 0).type()).isEqualTo(Wire.ERROR);
+            assertThat(shim.runToEnd()).isEqualTo(6);
+        }
+    }
+
+    @Test
     void garbageOnTheSocketDisturbsNobody() throws Exception {
         Random random = new Random(11);
         try (ShimProcess shim = new ShimProcess(temporary, "exit 6"); Client control = shim.created()) {

@@ -1,0 +1,163 @@
+package io.berth.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.berth.cri.v1.ContainerState;
+import io.berth.cri.v1.ContainerStatus;
+import io.berth.cri.v1.ListContainersRequest;
+import io.berth.cri.v1.ListPodSandboxRequest;
+import io.berth.cri.v1.PodSandbox;
+import io.berth.e2e.cri.Await;
+import io.berth.e2e.cri.Configs;
+import io.berth.e2e.cri.ContainerHandle;
+import io.berth.e2e.cri.Cri;
+import io.berth.e2e.cri.PodHandle;
+import io.berth.e2e.cri.PodLife;
+import io.berth.e2e.node.Node;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.testcontainers.junit.jupiter.Container;
+import org.testcontainers.junit.jupiter.Testcontainers;
+
+/**
+ * The daemon is killed at random moments while pods come and go. {@code -De2e.kills=N} says how often (default 6),
+ * {@code -De2e.seed=N} repeats a run's moments.
+ */
+@Testcontainers
+final class DaemonKillIT {
+    @Container
+    static final Node NODE = new Node();
+
+    private static final int KILLS = Integer.getInteger("e2e.kills", 6);
+    private static final long SEED = Long.getLong("e2e.seed", System.nanoTime());
+    private static final int WORKERS = 3;
+    private static final int EXIT_CODE = 7;
+    private static final Duration PATIENCE = Duration.ofSeconds(30);
+    private static final Duration LIMIT = Duration.ofMinutes(2);
+    private static final List<String> HANDLERS = List.of("runc", "crun");
+
+    private final AtomicBoolean ending = new AtomicBoolean();
+    private final AtomicInteger lives = new AtomicInteger();
+    private final ConcurrentLinkedQueue<Throwable> failures = new ConcurrentLinkedQueue<>();
+
+    /** A container that counts into its log, and its process as the node sees it. */
+    private record Counter(PodHandle pod, ContainerHandle container, ProcessHandle process, Instant began,
+            ContainerStatus status) {}
+
+    @Test
+    void killedAtRandomMomentsTheDaemonLosesNothing() throws Exception {
+        var random = new Random(SEED);
+        List<Counter> counters = new ArrayList<>();
+        for (String handler : HANDLERS) {
+            counters.add(counter(handler));
+        }
+        ExecutorService workers = Executors.newVirtualThreadPerTaskExecutor();
+        for (int i = 0; i < WORKERS; i++) {
+            String handler = HANDLERS.get(i % HANDLERS.size());
+            workers.execute(() -> leadLives(handler));
+        }
+        try {
+            for (int i = 0; i < KILLS && failures.isEmpty(); i++) {
+                Thread.sleep(100 + random.nextInt(900));
+                killWhileAContainerEnds(random, HANDLERS.get(i % HANDLERS.size()));
+                counters.forEach(DaemonKillIT::assertUnnoticed);
+            }
+        } finally {
+            ending.set(true);
+            workers.shutdown();
+            workers.awaitTermination(5, TimeUnit.MINUTES);
+        }
+
+        assertThat(failures).as("pods that came and went, seed %d", SEED).isEmpty();
+        assertThat(lives.get()).as("pods led from run to removal").isGreaterThanOrEqualTo(WORKERS);
+        counters.forEach(DaemonKillIT::assertCountedOn);
+        assertThat(NODE.cri().runtime().listPodSandbox(ListPodSandboxRequest.getDefaultInstance())
+                .getItemsList())
+                .extracting(PodSandbox::getId)
+                .containsExactlyInAnyOrderElementsOf(
+                        counters.stream().map(counter -> counter.pod().id()).toList());
+        assertThat(NODE.cri().runtime().listContainers(ListContainersRequest.getDefaultInstance())
+                .getContainersList()).hasSize(counters.size());
+        // What is left of half-done creates is found by Node.stop().
+        counters.forEach(counter -> counter.pod().close());
+    }
+
+    private void leadLives(String handler) {
+        // A connection of its own: what fails on it while there is no daemon keeps nobody else's calls waiting.
+        try (Cri cri = Cri.connect(NODE.server().socket())) {
+            while (!ending.get()) {
+                String name = "life-" + lives.get();
+                var container = Configs.container("main", NODE.busybox(), "sleep", "1000");
+                new PodLife(cri, Configs.pod(name, NODE.logs()).build(), container.build(), handler,
+                        PATIENCE, LIMIT).lead();
+                lives.incrementAndGet();
+            }
+        } catch (RuntimeException | Error e) {
+            failures.add(e);
+        }
+    }
+
+    private static Counter counter(String handler) {
+        PodHandle pod = NODE.pod("counter-" + handler, handler);
+        String script = "i=0; while [ ! -e /stop ]; do i=$((i+1)); echo $i; usleep 5000; done; exit 0; count-"
+                + handler;
+        ContainerHandle container = pod
+                .start(Configs.container("main", NODE.busybox(), "sh", "-c", script));
+        container.awaitLog(3);
+        ProcessHandle process = ProcessHandle.allProcesses()
+                .filter(candidate -> candidate.info().commandLine().orElse("")
+                        .endsWith("exit 0; count-" + handler))
+                .findFirst().orElseThrow();
+        return new Counter(pod, container, process, process.info().startInstant().orElseThrow(),
+                container.status());
+    }
+
+    /** A container ends with a code of its own while there is no daemon; the next daemon must know it. */
+    private void killWhileAContainerEnds(Random random, String handler) throws InterruptedException {
+        try (PodHandle pod = run(handler)) {
+            ContainerHandle container = pod.start(Configs.container("main", NODE.busybox(), "sh", "-c",
+                    "usleep " + random.nextInt(300_000) + "; exit " + EXIT_CODE));
+            NODE.server().kill();
+            Thread.sleep(random.nextInt(600));
+            NODE.server().start();
+
+            ContainerStatus status = Await.until("the container's end is known", LIMIT, container::status,
+                    now -> now.getState() == ContainerState.CONTAINER_EXITED);
+            assertThat(status.getExitCode()).isEqualTo(EXIT_CODE);
+            assertThat(status.getReason()).isEqualTo("Error");
+            assertThat(Duration.ofNanos(status.getFinishedAt() - status.getStartedAt()))
+                    .isBetween(Duration.ZERO, Duration.ofMillis(600));
+        }
+    }
+
+    private static PodHandle run(String handler) {
+        return NODE.pod("ends", handler);
+    }
+
+    private static void assertUnnoticed(Counter counter) {
+        assertThat(counter.process().isAlive()).isTrue();
+        assertThat(counter.process().info().startInstant()).hasValue(counter.began());
+        assertThat(counter.container().status()).isEqualTo(counter.status());
+        assertThat(counter.pod().ip()).isNotEmpty();
+    }
+
+    private static void assertCountedOn(Counter counter) {
+        counter.container().sh("touch /stop");
+        counter.container().awaitExit();
+        List<String> lines = counter.container().log().stream().map(line -> line.text()).toList();
+        assertThat(lines).as("every line once, in order").hasSizeGreaterThan(100)
+                .isEqualTo(IntStream.rangeClosed(1, lines.size()).mapToObj(Integer::toString).toList());
+        assertThat(counter.container().status().getExitCode()).isZero();
+    }
+}
