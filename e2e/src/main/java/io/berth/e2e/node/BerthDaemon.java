@@ -1,6 +1,7 @@
 package io.berth.e2e.node;
 
 import io.berth.cri.v1.VersionRequest;
+import io.berth.e2e.cri.Await;
 import io.berth.e2e.cri.Cri;
 import io.grpc.StatusRuntimeException;
 import java.io.IOException;
@@ -11,10 +12,11 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /** {@code berth daemon}, as built into {@code dist/}. */
 public final class BerthDaemon implements CriServer {
-    private static final Duration PROBE_DEADLINE = Duration.ofSeconds(2);
+    private static final Duration PROBE_DEADLINE = Duration.ofSeconds(2L * Await.SLOWNESS);
 
     private final Path directory;
     private final NodeProcess process;
@@ -60,11 +62,12 @@ public final class BerthDaemon implements CriServer {
             root = "%s"
             state = "%s"
             socket = "%s"
-            cgroup_driver = "cgroupfs"
             registry.registries_conf = "%s"
             cni.conf_dir = "%s"
             """.formatted(options.root(), directory.resolve("state"), socket(), options.registriesConf(),
                 options.network().configurations()));
+        defaults().filter(setting -> options.settings().stream().noneMatch(line -> sameKey(line, setting)))
+                .forEach(text::add);
         text.addAll(options.settings());
         try {
             Files.createDirectories(directory);
@@ -74,6 +77,18 @@ public final class BerthDaemon implements CriServer {
         }
         process = new NodeProcess("berth daemon", directory.resolve("daemon.log"), options.environment(),
                 List.of(executable().toString(), "daemon", "--config", configuration().toString()));
+    }
+
+    /** What a test's own settings may replace. */
+    private static Stream<String> defaults() {
+        return Stream.concat(Stream.of("cgroup_driver = \"cgroupfs\""), Await.SLOWNESS == 1
+                ? Stream.of()
+                : Stream.of("timeouts.oci = \"%ds\"".formatted(60 * Await.SLOWNESS),
+                        "timeouts.shim = \"%ds\"".formatted(10 * Await.SLOWNESS)));
+    }
+
+    private static boolean sameKey(String line, String other) {
+        return line.split("=")[0].strip().equals(other.split("=")[0].strip());
     }
 
     /** Its configuration file. */

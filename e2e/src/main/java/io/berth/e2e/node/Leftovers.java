@@ -21,8 +21,15 @@ import java.util.stream.Stream;
 public final class Leftovers {
     private static final Duration SETTLING_TIME = Duration.ofSeconds(5);
 
-    /** A parent that kubelet makes before it asks for the pod, and takes away itself. */
-    private static final Pattern KUBELET_CGROUP = Pattern.compile("/kubepods(/burstable(/pod[^/]+)?)?$");
+    /**
+     * A parent that kubelet makes before it asks for the pod, and takes away itself; with the systemd driver also the slice of
+     * all pods without a parent, which systemd keeps as it keeps every slice.
+     */
+    private static final Pattern KEPT_CGROUP = Pattern.compile(
+            "/(kubepods(/burstable(/pod[^/]+)?)?|kubepods\\.slice(/kubepods-burstable\\.slice)?|berth\\.slice)$");
+
+    /** In the flags of {@code /proc/PID/stat}: a thread of the kernel. */
+    private static final long PF_KTHREAD = 0x0020_0000;
 
     private final CniNetwork network;
     private final List<Path> directories;
@@ -86,7 +93,7 @@ public final class Leftovers {
                 .map(ProcessHandle::pid)
                 .collect(Collectors.toSet());
         ProcessHandle.allProcesses().filter(process -> !own.contains(process.pid()))
-                .filter(process -> !isShortLived(process))
+                .filter(process -> !isShortLived(process) && !isKernelThread(process))
                 .forEach(process -> all.add("process " + process.pid() + " "
                         + process.info().commandLine().orElse(process.info().command().orElse("?"))));
     }
@@ -104,10 +111,21 @@ public final class Leftovers {
                 && !isServer(process);
     }
 
+    private static boolean isKernelThread(ProcessHandle process) {
+        try {
+            String stat = Files.readString(Path.of("/proc/" + process.pid() + "/stat"));
+            // After the name, which may have blanks: state, ppid, pgrp, session, tty, tpgid, flags.
+            String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
+            return (Long.parseLong(fields[6]) & PF_KTHREAD) != 0;
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
     private static void addCgroups(Set<String> all) throws IOException {
         try (Stream<Path> cgroups = Files.walk(Path.of("/sys/fs/cgroup"))) {
             cgroups.filter(Files::isDirectory).map(path -> "cgroup " + path)
-                    .filter(name -> !KUBELET_CGROUP.matcher(name).find()).forEach(all::add);
+                    .filter(name -> !KEPT_CGROUP.matcher(name).find()).forEach(all::add);
         }
     }
 

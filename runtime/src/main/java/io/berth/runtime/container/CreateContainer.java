@@ -13,6 +13,7 @@ import io.berth.runtime.lifecycle.InFlight;
 import io.berth.runtime.lifecycle.LifecycleException;
 import io.berth.runtime.lifecycle.Rollback;
 import io.berth.runtime.lifecycle.Times;
+import io.berth.runtime.oci.AppArmorProfile;
 import io.berth.runtime.oci.OciException;
 import io.berth.runtime.oci.OciRuntime;
 import io.berth.runtime.oci.OciSpec;
@@ -145,6 +146,7 @@ final class CreateContainer {
                 record.cgroupsPath(), runtime.ociVersion(), runtime.features(), deps.host(),
                 deps.config().seccomp().defaultProfile(), deps.config().limits().pidsLimit(), Map.of()));
         spec.warnings().forEach(warning -> log.atWarn().addKeyValue("container", id).log(warning));
+        AppArmorProfile.keepLoaded(spec);
         PrivateFile.write(deps.layout().spec(id), spec.bytes());
         return spec;
     }

@@ -8,7 +8,10 @@ import io.berth.runtime.cni.CniPlugins;
 import io.berth.runtime.config.BerthConfig;
 import io.berth.runtime.metrics.MetricsEndpoint;
 import io.berth.runtime.metrics.RpcTimer;
+import io.berth.runtime.oci.AppArmorLoader;
+import io.berth.runtime.oci.AppArmorProfile;
 import io.berth.runtime.oci.HostFacts;
+import io.berth.runtime.oci.OciException;
 import io.berth.runtime.sandbox.PinnedSandboxEnvironment;
 import io.berth.runtime.service.CriServices;
 import io.berth.runtime.service.RequestCheck;
@@ -82,6 +85,7 @@ public final class Daemon {
             throws IOException {
         MeterRegistry meters = Metrics.globalRegistry;
         HostFacts host = HostFacts.detect();
+        loadAppArmorDefault(host);
         Cgroups cgroups = NodeCgroups.detect(config.cgroupDriver());
         ImageStore images = opened.add(NodeImages.open(config, meters));
         var seams = new Seams(images, images.snapshots(), new NativeShims(shim(config, installation)),
@@ -92,6 +96,22 @@ public final class Daemon {
                 opened.add(CriServices.open(config, seams)).services());
         services.add(new AdminService(images));
         return services;
+    }
+
+    /** Loads the profile of RuntimeDefault, also over one of an older version, which running containers then come under. */
+    private static void loadAppArmorDefault(HostFacts host) {
+        if (!host.appArmor()) {
+            return;
+        }
+        try {
+            AppArmorLoader.loadDefault();
+            log.atInfo().addKeyValue("profile", AppArmorProfile.DEFAULT).log("AppArmor profile loaded");
+        } catch (OciException e) {
+            // Running containers must be served all the same; the next one that needs the profile tries again, and says so.
+            log.atError().addKeyValue("profile", AppArmorProfile.DEFAULT)
+                    .addKeyValue("reason", e.getMessage())
+                    .log("the default AppArmor profile cannot be loaded, so only containers with another one can start");
+        }
     }
 
     private static Path shim(BerthConfig config, Installation installation) throws DaemonException {

@@ -13,6 +13,7 @@ public final class AppArmorLoader {
     private static final List<Path> PARSERS = List.of(Path.of("/usr/sbin/apparmor_parser"),
             Path.of("/sbin/apparmor_parser"));
     private static final String PROFILE = "apparmor-default.profile";
+    private static final Duration DEADLINE = Duration.ofSeconds(30);
 
     private AppArmorLoader() {}
 
@@ -26,17 +27,17 @@ public final class AppArmorLoader {
 
     /**
      * Loads {@link AppArmorProfile#DEFAULT}, or replaces that of an older version; containers under it go on under the new
-     * one. For the daemon's start, on a node that has AppArmor ({@link HostFacts#appArmor}).
+     * one. Only for a node that has AppArmor ({@link HostFacts#appArmor}).
      *
      * @throws OciException UNSUPPORTED without apparmor_parser, FAILED with its own words where it refuses
      */
-    public static void loadDefault(Duration deadline) throws OciException {
+    public static void loadDefault() throws OciException {
         Path parser = parser(Path.of("/")).orElseThrow(() -> new OciException(OciException.Kind.UNSUPPORTED,
                 "load AppArmor profile " + AppArmorProfile.DEFAULT
                         + ": apparmor_parser is not installed; install the apparmor package"));
         // Its cache may be read-only, and one profile compiles in no time.
         OciCommand.Result result = OciCommand.run(
-                List.of(parser.toString(), "--skip-cache", "--replace", "--quiet"), profile(), deadline);
+                List.of(parser.toString(), "--skip-cache", "--replace", "--quiet"), profile(), DEADLINE);
         if (result.exitCode() != 0) {
             throw new OciException(OciException.Kind.FAILED,
                     "load AppArmor profile " + AppArmorProfile.DEFAULT

@@ -24,6 +24,17 @@ public final class AppArmorProfile {
     }
 
     /**
+     * Sees to it that the kernel has the default profile if {@code spec} names it. It was loaded when the daemon started, but a
+     * tool like aa-remove-unknown throws it out, as a profile without a file.
+     */
+    public static void keepLoaded(OciSpec spec) throws OciException {
+        boolean named = spec.json().at("/process/apparmorProfile").asText().equals(DEFAULT);
+        if (named && !isLoaded(DEFAULT, LOADED)) {
+            AppArmorLoader.loadDefault();
+        }
+    }
+
+    /**
      * The field {@code apparmor} counts before the deprecated {@code apparmor_profile}. With neither, a node with AppArmor
      * confines by its default, and a privileged container has none but a profile that it names.
      */

@@ -49,12 +49,24 @@ final class MountSection {
         all.add(messageQueues(input));
         all.add(sharedMemory(input));
         all.add(sysfs(input, access));
-        all.add(OciMount.of("cgroup", "cgroup", "/sys/fs/cgroup", "nosuid", "noexec", "nodev", "relatime",
-                access));
+        all.add(controlGroups(input, access));
         boolean ownDev = overridden.contains(DEV);
         all.removeIf(mount -> overridden.contains(mount.destination())
                 || (ownDev && mount.destination().startsWith(DEV)));
         return all;
+    }
+
+    /**
+     * A version 2 hierarchy has one set of options for the whole machine, and whoever mounts it in the node's cgroup namespace
+     * sets them: a mount for a privileged container would switch off nsdelegate and memory_recursiveprot, which systemd has
+     * set. It gets the node's own mount instead, which shows the same.
+     */
+    private static OciMount controlGroups(SpecInput input, String access) {
+        return input.host().cgroupV2() && input.privileged()
+                ? OciMount.of("bind", "/sys/fs/cgroup", "/sys/fs/cgroup", "rbind", "rprivate", "nosuid",
+                        "noexec", "nodev", "relatime", access)
+                : OciMount.of("cgroup", "cgroup", "/sys/fs/cgroup", "nosuid", "noexec", "nodev", "relatime",
+                        access);
     }
 
     private static OciMount sharedMemory(SpecInput input) {

@@ -61,8 +61,12 @@ class NamespaceSpecTest {
     void hidesOtherCgroupsOnVersionTwo() throws OciException {
         request.host = SpecRequest.host(true);
         assertThat(namespaces()).containsKey("cgroup");
+        assertThat(request.mount("/sys/fs/cgroup").path("type").asText()).isEqualTo("cgroup");
         request.privileged();
         assertThat(namespaces()).doesNotContainKey("cgroup");
+        // Another mount of it would change the options that the whole machine has.
+        assertThat(request.mount("/sys/fs/cgroup").path("type").asText()).isEqualTo("bind");
+        assertThat(request.mount("/sys/fs/cgroup").toString()).contains("\"rw\"");
     }
 
     @Test
