@@ -1,6 +1,7 @@
 package io.berth.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.berth.cri.v1.RemoveContainerRequest;
 import io.berth.cri.v1.RemovePodSandboxRequest;
@@ -100,6 +101,20 @@ final class IdempotenceIT {
             config.getMetadataBuilder().setAttempt(1);
 
             assertThat(pod.start(config).id()).isNotEqualTo(first.id());
+        }
+    }
+
+    @Test
+    void aContainerMayBeRemovedBeforeItsStartAndAfterItsEnd() {
+        try (PodHandle pod = NODE.pod("removed", handler)) {
+            ContainerHandle created = pod.create(Configs.container("created", NODE.busybox(), "true"));
+            ContainerHandle ended = pod.start(Configs.container("ended", NODE.busybox(), "true"));
+            ended.awaitExit();
+            created.remove();
+            ended.remove();
+
+            assertThatThrownBy(created::status).hasMessageStartingWith("NOT_FOUND");
+            assertThatThrownBy(ended::status).hasMessageStartingWith("NOT_FOUND");
         }
     }
 

@@ -90,6 +90,31 @@ final class PodNetworkIT {
     }
 
     @Test
+    void aContainerPortWithoutAHostPortIsReachedAtThePodsAddressAlone() {
+        var config = Configs.pod("containerport", NODE.logs()).addPortMappings(PortMapping.newBuilder()
+                .setProtocol(Protocol.TCP).setContainerPort(80));
+        try (PodHandle pod = PodHandle.run(NODE.cri(), config, handler)) {
+            pod.start(server("at its own port"));
+
+            assertThat(fetch(pod.ip(), 80)).isEqualTo("at its own port");
+            assertThat(Ports.isOpen("10.88.0.1", 80)).isFalse();
+        }
+    }
+
+    @Test
+    void aHostPortOfOneAddressOfTheNodeIsOnNoOther() {
+        int port = 18081;
+        var config = Configs.pod("hostip", NODE.logs()).addPortMappings(PortMapping.newBuilder()
+                .setProtocol(Protocol.TCP).setContainerPort(80).setHostPort(port).setHostIp("10.88.0.1"));
+        try (PodHandle pod = PodHandle.run(NODE.cri(), config, handler)) {
+            pod.start(server("at one address"));
+
+            assertThat(fetch("10.88.0.1", port)).isEqualTo("at one address");
+            assertThat(Ports.isOpen("127.0.0.1", port)).isFalse();
+        }
+    }
+
+    @Test
     void aHostNetworkPodIsInTheNetworkNamespaceOfTheNode() throws IOException {
         var config = Configs.hostNetworkPod("hostnet", NODE.logs());
         try (PodHandle pod = PodHandle.run(NODE.cri(), config, handler)) {

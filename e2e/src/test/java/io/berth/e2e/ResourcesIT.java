@@ -6,6 +6,7 @@ import io.berth.cri.v1.ContainerConfig;
 import io.berth.cri.v1.ContainerStats;
 import io.berth.cri.v1.ContainerStatus;
 import io.berth.cri.v1.LinuxContainerResources;
+import io.berth.cri.v1.UpdateContainerResourcesRequest;
 import io.berth.e2e.cri.Await;
 import io.berth.e2e.cri.Configs;
 import io.berth.e2e.cri.ContainerHandle;
@@ -107,6 +108,29 @@ final class ResourcesIT {
         container.getLinuxBuilder().setResources(LinuxContainerResources.newBuilder().setOomScoreAdj(900));
         try (PodHandle pod = NODE.pod("oomscore", handler)) {
             assertThat(pod.start(container).sh("cat /proc/1/oom_score_adj")).isEqualTo("900");
+        }
+    }
+
+    @Test
+    void changedResourcesAreInForceAtOnceAndReported() {
+        try (PodHandle pod = NODE.pod("changed", handler)) {
+            ContainerHandle container = pod.start(Configs.container("main", NODE.busybox(), "sh", "-c",
+                    "sleep 1000 & sleep 1000"));
+            Await.until("both run", Duration.ofSeconds(10), () -> container.sh("pidof sleep | wc -w"),
+                    "2"::equals);
+            NODE.cri().runtime().updateContainerResources(UpdateContainerResourcesRequest.newBuilder()
+                    .setContainerId(container.id()).setLinux(LinuxContainerResources.newBuilder()
+                            .setMemoryLimitInBytes(64 << 20).setCpuShares(512).setOomScoreAdj(777))
+                    .build());
+
+            assertThat(container.sh("cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null"
+                    + " || cat /sys/fs/cgroup/memory.max")).isEqualTo(Integer.toString(64 << 20));
+            assertThat(container.sh("for p in $(pidof sleep); do cat /proc/$p/oom_score_adj; done").lines())
+                    .containsExactly("777", "777");
+            LinuxContainerResources reported = container.status().getResources().getLinux();
+            assertThat(reported.getMemoryLimitInBytes()).isEqualTo(64 << 20);
+            assertThat(reported.getCpuShares()).isEqualTo(512);
+            assertThat(reported.getOomScoreAdj()).isEqualTo(777);
         }
     }
 

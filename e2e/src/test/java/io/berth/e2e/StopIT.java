@@ -7,6 +7,7 @@ import io.berth.cri.v1.ContainerFilter;
 import io.berth.cri.v1.ContainerState;
 import io.berth.cri.v1.ContainerStatus;
 import io.berth.cri.v1.ImageSpec;
+import io.berth.cri.v1.Signal;
 import io.berth.cri.v1.ListContainersRequest;
 import io.berth.cri.v1.PodSandboxState;
 import io.berth.e2e.cri.Configs;
@@ -48,6 +49,21 @@ final class StopIT {
             assertThat(Duration.ofNanos(System.nanoTime() - before)).isLessThan(Duration.ofSeconds(15));
             assertThat(container.status().getExitCode()).isEqualTo(7);
             assertThat(container.output()).isEqualTo("ready\nheard TERM");
+        }
+    }
+
+    @Test
+    void theStopSignalOfTheRequestGoesBeforeThatOfTheImageAndIsReported() {
+        String image = NODE.pull("stop-signals", TestImage.builder().layer(Busybox.layer())
+                .config(config -> config.put("StopSignal", "SIGUSR1")).build());
+        try (PodHandle pod = NODE.pod("requestsignal", handler)) {
+            ContainerHandle container = pod.start(trapping("USR2").setStopSignal(Signal.SIGNAL_SIGUSR2)
+                    .setImage(ImageSpec.newBuilder().setImage(image)));
+            container.awaitLog(1);
+            assertThat(container.status().getStopSignal()).isEqualTo(Signal.SIGNAL_SIGUSR2);
+            container.stop(30);
+
+            assertThat(container.output()).isEqualTo("ready\nheard USR2");
         }
     }
 
