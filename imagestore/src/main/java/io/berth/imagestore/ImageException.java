@@ -30,8 +30,10 @@ public final class ImageException extends IOException {
         UNSUPPORTED,
         /** The caller gave up. */
         CANCELLED,
-        /** Policy (signature policy, blocked registry) forbids it. */
+        /** A blocked registry. */
         FORBIDDEN,
+        /** The signature policy rejects the image. */
+        SIGNATURE,
         /** Everything else. */
         INTERNAL
     }

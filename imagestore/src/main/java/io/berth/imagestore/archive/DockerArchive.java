@@ -8,6 +8,7 @@ import io.berth.imagestore.ImageException;
 import io.berth.imagestore.ImageException.Kind;
 import io.berth.imagestore.registry.Descriptor;
 import io.berth.imagestore.registry.Digest;
+import io.berth.imagestore.registry.ImageJson;
 import io.berth.imagestore.registry.ImageReference;
 import java.io.IOException;
 import java.io.InputStream;
@@ -39,12 +40,10 @@ final class DockerArchive {
     List<ArchivedImage> images() throws ImageException {
         JsonNode list;
         try {
-            list = JSON.readTree(directory.document("manifest.json"));
-        } catch (ImageException e) {
-            throw e;
-        } catch (IOException e) {
+            list = ImageJson.read(directory.document("manifest.json"));
+        } catch (ImageJson.Malformed e) {
             throw new ImageException(Kind.CORRUPT,
-                    directory.path() + ": manifest.json is not JSON: " + e.getMessage(), e);
+                    directory.path() + ": manifest.json is malformed: " + e.getMessage(), e);
         }
         List<ArchivedImage> images = new ArrayList<>();
         for (JsonNode item : list) {

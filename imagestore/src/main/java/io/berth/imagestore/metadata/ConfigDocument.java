@@ -1,11 +1,11 @@
 package io.berth.imagestore.metadata;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.berth.imagestore.ImageConfig;
 import io.berth.imagestore.ImageException;
 import io.berth.imagestore.ImageException.Kind;
+import io.berth.imagestore.registry.ImageJson;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -18,7 +18,6 @@ import java.util.regex.Pattern;
  * @param diffIds base first
  */
 public record ConfigDocument(ImageConfig config, List<String> diffIds) {
-    private static final ObjectMapper JSON = new ObjectMapper();
     private static final Pattern DIFF_ID = Pattern.compile("sha256:[0-9a-f]{64}");
 
     public ConfigDocument {
@@ -33,9 +32,9 @@ public record ConfigDocument(ImageConfig config, List<String> diffIds) {
     public static ConfigDocument parse(String id, String json) throws ImageException {
         JsonNode root;
         try {
-            root = JSON.readTree(json);
-        } catch (JsonProcessingException e) {
-            throw corrupt(id, "it is not JSON (" + e.getOriginalMessage() + ")");
+            root = ImageJson.read(json.getBytes(StandardCharsets.UTF_8));
+        } catch (ImageJson.Malformed e) {
+            throw corrupt(id, String.valueOf(e.getMessage()));
         }
         if (!root.isObject()) {
             throw corrupt(id, "it is not a JSON object");

@@ -13,10 +13,10 @@ import org.jspecify.annotations.Nullable;
 
 /** Answers the challenges of one pull's endpoints, and gives its credentials only to the host they are meant for. */
 final class Authorizer {
-    private static final Credentials ANONYMOUS = new Credentials.Anonymous();
-
     private final Credentials credentials;
     private final String meantFor;
+    private final AuthFile authFile;
+    private final Map<Endpoint, Credentials> filed = new ConcurrentHashMap<>();
     private final Tokens tokens;
     private final Transport transport;
     private final Map<Endpoint, Method> methods = new ConcurrentHashMap<>();
@@ -33,10 +33,16 @@ final class Authorizer {
         record Token(Tokens.Request request) implements Method {}
     }
 
-    /** @param registry the registry that the image's name says */
-    Authorizer(RegistryAuth auth, String registry, Tokens tokens, Transport transport) throws ImageException {
+    /**
+     * @param auth the request's, which come first
+     * @param registry the registry that the image's name says
+     * @param authFile the node's, for where the request has none
+     */
+    Authorizer(RegistryAuth auth, String registry, AuthFile authFile, Tokens tokens, Transport transport)
+            throws ImageException {
         this.credentials = Credentials.of(auth);
         this.meantFor = Credentials.host(auth.serverAddress().isEmpty() ? registry : auth.serverAddress());
+        this.authFile = authFile;
         this.tokens = tokens;
         this.transport = transport;
     }
@@ -82,8 +88,14 @@ final class Authorizer {
 
     /** What to tell an operator whose pull was refused by {@code endpoint}. */
     String advice(Endpoint endpoint) {
+        Credentials ofNode = filed.get(endpoint);
+        if (ofNode != null && !(ofNode instanceof Credentials.Anonymous)) {
+            return "the credentials of this node's auth_file were refused; check its entry for "
+                    + endpoint.host();
+        }
         if (credentials instanceof Credentials.Anonymous) {
-            return "the pull has no credentials; add an imagePullSecret for " + endpoint.host();
+            return "the pull has no credentials; add an imagePullSecret for " + endpoint.host()
+                    + authFile.advice();
         }
         if (!isMeantFor(endpoint)) {
             return "the pull's credentials are for " + meantFor + " and were not sent to " + endpoint.host();
@@ -91,8 +103,16 @@ final class Authorizer {
         return "the pull's credentials were refused; check the imagePullSecret for " + endpoint.host();
     }
 
-    private Credentials credentialsFor(Endpoint endpoint) {
-        return isMeantFor(endpoint) ? credentials : ANONYMOUS;
+    private Credentials credentialsFor(Endpoint endpoint) throws ImageException {
+        if (isMeantFor(endpoint) && !(credentials instanceof Credentials.Anonymous)) {
+            return credentials;
+        }
+        Credentials known = filed.get(endpoint);
+        if (known == null) {
+            known = authFile.credentials(endpoint.host(), endpoint.repository());
+            filed.put(endpoint, known);
+        }
+        return known;
     }
 
     private boolean isMeantFor(Endpoint endpoint) {

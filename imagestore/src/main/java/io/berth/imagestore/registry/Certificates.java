@@ -2,6 +2,7 @@ package io.berth.imagestore.registry;
 
 import io.berth.imagestore.ImageException;
 import io.berth.imagestore.ImageException.Kind;
+import io.berth.imagestore.registry.HostAccess.HostTls;
 import java.io.IOException;
 import java.net.Socket;
 import java.nio.file.Files;
@@ -25,7 +26,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Whom to trust and how to identify, host by host: the node's own certificate authorities, those of
- * containers-certs.d(5) ({@code <host[:port]>/*.crt}), and client certificates ({@code *.cert} with {@code *.key}).
+ * containers-certs.d(5) ({@code <host[:port]>/*.crt}), client certificates ({@code *.cert} with {@code *.key}), and what a
+ * {@code hosts.toml} names. containerd's directories without a {@code hosts.toml} are of the same form.
  */
 final class Certificates {
     /** Where distributions keep the authorities that the node's operator manages. */
@@ -35,13 +37,15 @@ final class Certificates {
     private static final char[] NO_PASSWORD = new char[0];
 
     private final List<Path> directories;
+    private final List<Path> hostsDirectories;
     private final @Nullable Path bundle;
     private @Nullable SystemTrust system;
 
     private record SystemTrust(long modifiedMillis, List<Certificate> authorities, SSLContext context) {}
 
-    Certificates(List<Path> directories, Map<String, String> environment) {
-        this.directories = directories;
+    Certificates(RegistryFiles files, Map<String, String> environment) {
+        this.directories = files.certificateDirectories();
+        this.hostsDirectories = files.hostsDirectories();
         String named = environment.get("SSL_CERT_FILE");
         this.bundle = named != null && !named.isEmpty()
                 ? Path.of(named)
@@ -52,24 +56,31 @@ final class Certificates {
      * The TLS context for {@code host} (with its port where one was given).
      *
      * @param verify whether the server's certificate is verified
+     * @param more what hosts.toml says of the host
      * @throws ImageException INVALID, naming the file that cannot be used
      */
-    SSLContext contextFor(String host, boolean verify) throws ImageException {
-        Path directory = directories.stream().map(each -> each.resolve(host)).filter(Files::isDirectory)
-                .findFirst()
-                .orElse(null);
+    SSLContext contextFor(String host, boolean verify, HostTls more) throws ImageException {
+        Path directory = directory(host);
         try {
-            if (verify && directory == null) {
+            if (verify && directory == null && more.authorities().isEmpty() && more.identities().isEmpty()) {
                 return systemTrust().context();
             }
-            return context(directory, verify);
+            return context(directory, verify, more);
         } catch (IOException | GeneralSecurityException e) {
             throw new ImageException(Kind.INVALID, "cannot use the certificates of registry " + host
                     + (directory == null ? "" : " in " + directory) + ": " + e.getMessage(), e);
         }
     }
 
-    private SSLContext context(@Nullable Path directory, boolean verify)
+    private @Nullable Path directory(String host) {
+        Stream<Path> containerd = hostsDirectories.stream()
+                .flatMap(each -> HostsToml.names(host).stream().map(each::resolve))
+                .filter(each -> !Files.exists(each.resolve("hosts.toml")));
+        return Stream.concat(directories.stream().map(each -> each.resolve(host)), containerd)
+                .filter(Files::isDirectory).findFirst().orElse(null);
+    }
+
+    private SSLContext context(@Nullable Path directory, boolean verify, HostTls more)
             throws IOException, GeneralSecurityException {
         List<Certificate> authorities = new ArrayList<>(verify ? systemTrust().authorities() : List.of());
         KeyStore own = emptyStore();
@@ -88,6 +99,13 @@ final class Certificates {
                             Pem.certificates(file).toArray(Certificate[]::new));
                 }
             }
+        }
+        for (Path file : verify ? more.authorities() : List.<Path>of()) {
+            authorities.addAll(Pem.certificates(file));
+        }
+        for (HostAccess.Identity identity : more.identities()) {
+            own.setKeyEntry(identity.certificate().toString(), Pem.privateKey(identity.key()), NO_PASSWORD,
+                    Pem.certificates(identity.certificate()).toArray(Certificate[]::new));
         }
         KeyManagerFactory keys = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
         keys.init(own, NO_PASSWORD);

@@ -1,11 +1,8 @@
 package io.berth.imagestore.registry;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.berth.imagestore.ImageException;
 import io.berth.imagestore.ImageException.Kind;
-import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -27,7 +24,6 @@ public final class ManifestDocument {
     static final String ACCEPTED = String.join(", ", OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST);
     static final int MAX_BYTES = 4 << 20;
 
-    private static final ObjectMapper JSON = new ObjectMapper();
     private static final Set<String> MANIFESTS = Set.of(OCI_MANIFEST, DOCKER_MANIFEST);
     private static final Set<String> INDEXES = Set.of(OCI_INDEX, DOCKER_LIST);
     private static final Set<String> IMAGE_CONFIGS = Set.of("application/vnd.oci.image.config.v1+json",
@@ -55,10 +51,8 @@ public final class ManifestDocument {
             throws ImageException {
         JsonNode json;
         try {
-            json = JSON.readTree(bytes);
-        } catch (JsonProcessingException e) {
-            throw corrupt(digest, "it is not JSON (" + e.getOriginalMessage() + ")");
-        } catch (IOException e) {
+            json = ImageJson.read(bytes);
+        } catch (ImageJson.Malformed e) {
             throw corrupt(digest, e.getMessage());
         }
         if (!json.isObject()) {

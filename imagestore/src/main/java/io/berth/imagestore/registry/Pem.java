@@ -9,9 +9,11 @@ import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyFactory;
 import java.security.PrivateKey;
+import java.security.PublicKey;
 import java.security.cert.Certificate;
 import java.security.cert.CertificateFactory;
 import java.security.spec.PKCS8EncodedKeySpec;
+import java.security.spec.X509EncodedKeySpec;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
@@ -24,6 +26,10 @@ final class Pem {
             .compile("-----BEGIN ([A-Z0-9 ]+)-----([A-Za-z0-9+/=\\s]*)-----END \\1-----");
     /** AlgorithmIdentifier of rsaEncryption, DER, behind version 0: what PKCS #8 puts before a PKCS #1 key. */
     private static final byte[] RSA_PREFIX = {2, 1, 0, 0x30, 13, 6, 9, 0x2a, (byte) 0x86, 0x48, (byte) 0x86,
+            (byte) 0xf7, 13, 1, 1, 1, 5, 0};
+
+    /** AlgorithmIdentifier of rsaEncryption, DER. */
+    private static final byte[] RSA_ALGORITHM = {0x30, 13, 6, 9, 0x2a, (byte) 0x86, 0x48, (byte) 0x86,
             (byte) 0xf7, 13, 1, 1, 1, 5, 0};
 
     private Pem() {}
@@ -66,6 +72,48 @@ final class Pem {
         throw new GeneralSecurityException(file + " holds no PEM private key");
     }
 
+    /**
+     * The one public key of {@code pem}: X.509 SubjectPublicKeyInfo, or PKCS #1 for RSA.
+     *
+     * @param source for errors
+     */
+    static PublicKey publicKey(String source, String pem) throws GeneralSecurityException {
+        Matcher block = BLOCK.matcher(pem);
+        PublicKey key = null;
+        while (block.find()) {
+            if (key != null) {
+                throw new GeneralSecurityException(source + " holds more than one key; write one to a file");
+            }
+            key = switch (block.group(1)) {
+                case "PUBLIC KEY" -> spki(source, bytes(block));
+                case "RSA PUBLIC KEY" -> spki(source, sequence(RSA_ALGORITHM, bitString(bytes(block))));
+                default -> throw new GeneralSecurityException(
+                        source + " holds a " + block.group(1) + " where a PUBLIC KEY is wanted");
+            };
+        }
+        if (key == null) {
+            throw new GeneralSecurityException(source + " holds no PEM public key");
+        }
+        return key;
+    }
+
+    private static PublicKey spki(String source, byte[] der) throws GeneralSecurityException {
+        for (String algorithm : List.of("EC", "RSA", "Ed25519")) {
+            try {
+                return KeyFactory.getInstance(algorithm).generatePublic(new X509EncodedKeySpec(der));
+            } catch (GeneralSecurityException e) {
+                // Not a key of this algorithm; the next one may be.
+            }
+        }
+        throw new GeneralSecurityException(source + " holds a key that is neither ECDSA, RSA nor Ed25519");
+    }
+
+    private static byte[] bitString(byte[] content) {
+        byte[] bits = new byte[content.length + 1];
+        System.arraycopy(content, 0, bits, 1, content.length);
+        return element(3, bits);
+    }
+
     private static PrivateKey pkcs8(Path file, byte[] der) throws GeneralSecurityException {
         for (String algorithm : List.of("RSA", "EC", "Ed25519")) {
             try {
@@ -77,8 +125,12 @@ final class Pem {
         throw new GeneralSecurityException(file + " holds a key that is neither RSA, EC nor Ed25519");
     }
 
-    private static byte[] bytes(Matcher block) {
-        return Base64.getMimeDecoder().decode(block.group(2));
+    private static byte[] bytes(Matcher block) throws GeneralSecurityException {
+        try {
+            return Base64.getMimeDecoder().decode(block.group(2));
+        } catch (IllegalArgumentException e) {
+            throw new GeneralSecurityException("a " + block.group(1) + " is not base64", e);
+        }
     }
 
     private static byte[] sequence(byte[] first, byte[] second) {

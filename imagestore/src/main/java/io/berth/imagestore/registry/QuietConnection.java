@@ -15,10 +15,14 @@ import org.jspecify.annotations.Nullable;
  * log; no log level may do that here.
  */
 final class QuietConnection extends DefaultBHttpClientConnection implements ManagedHttpClientConnection {
+    /** No registry says more; without limits a response could take all memory before it is refused. */
+    private static final Http1Config LIMITS = Http1Config.custom().setMaxHeaderCount(256)
+            .setMaxLineLength(64 << 10).build();
+
     private Timeout timeoutInUse = Timeout.DISABLED;
 
     QuietConnection() {
-        super(Http1Config.DEFAULT);
+        super(LIMITS);
     }
 
     @Override

@@ -7,27 +7,34 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
-import org.tomlj.Toml;
-import org.tomlj.TomlArray;
-import org.tomlj.TomlInvalidTypeException;
 import org.tomlj.TomlPosition;
 import org.tomlj.TomlTable;
 
 /**
- * The {@code [[registry]]} tables of containers-registries.conf(5), version 2, and of the drop-ins in the directory of
- * the same name with {@code .d} behind it. Short names and unqualified search are left out on purpose: the CRI's clients
- * expect {@code docker.io}. Keys that it does not know are ignored, as all readers of this format do.
+ * containers-registries.conf(5), version 2, and the drop-ins in the directory of the same name with {@code .d} behind it:
+ * the {@code [[registry]]} tables, and the {@code [aliases]} of short names. {@code unqualified-search-registries} is
+ * checked and not searched: the CRI's clients mean {@code docker.io} by a short name, and an image of the same name at the
+ * first registry that happens to have one is not what they asked for. Keys that are not known are ignored, as all readers of
+ * this format do.
  */
 final class RegistriesConf {
     /** No file: every registry is its own and only endpoint. */
-    static final RegistriesConf EMPTY = new RegistriesConf(List.of());
+    static final RegistriesConf EMPTY = new RegistriesConf(List.of(), Map.of());
+
+    private static final Pattern LOCATION = Pattern.compile("(?:[A-Za-z0-9][A-Za-z0-9._-]*|\\[[0-9A-Fa-f:.]+])"
+            + "(?::[0-9]{1,5})?(?:/[A-Za-z0-9._-]+)*");
+    private static final Pattern PREFIX = Pattern.compile("(?:\\*\\.)?(?:[A-Za-z0-9][A-Za-z0-9._-]*|\\[[0-9A-Fa-f:.]+])"
+            + "(?::[0-9]{1,5})?(?:/[A-Za-z0-9._-]+)*(?::[\\w.-]+)?(?:@[a-z0-9]+:[0-9a-f]+)?");
 
     private enum When {
         ALL, DIGEST_ONLY, TAG_ONLY;
@@ -47,9 +54,11 @@ final class RegistriesConf {
             List<Mirror> mirrors, String source) {}
 
     private final List<Table> tables;
+    private final Map<String, ImageReference> aliases;
 
-    private RegistriesConf(List<Table> tables) {
+    private RegistriesConf(List<Table> tables, Map<String, ImageReference> aliases) {
         this.tables = List.copyOf(tables);
+        this.aliases = Map.copyOf(aliases);
     }
 
     /**
@@ -62,12 +71,36 @@ final class RegistriesConf {
             return EMPTY;
         }
         Map<String, Table> byPrefix = new LinkedHashMap<>();
+        Map<String, ImageReference> aliases = new HashMap<>();
         for (Path each : files(file)) {
-            for (Table table : tablesOf(each)) {
-                byPrefix.put(table.prefix(), table);
-            }
+            readInto(TomlFile.read(each), byPrefix, aliases);
         }
-        return new RegistriesConf(List.copyOf(byPrefix.values()));
+        return new RegistriesConf(List.copyOf(byPrefix.values()), aliases);
+    }
+
+    /** Reads one file and nothing beside it. */
+    static RegistriesConf of(TomlFile file) throws ImageException {
+        Map<String, Table> byPrefix = new LinkedHashMap<>();
+        Map<String, ImageReference> aliases = new HashMap<>();
+        readInto(file, byPrefix, aliases);
+        return new RegistriesConf(List.copyOf(byPrefix.values()), aliases);
+    }
+
+    /**
+     * The image that {@code text} names: by an alias where it is a short name that has one, else by the rules of
+     * {@link ImageReference#parse}.
+     */
+    ImageReference name(String text) throws ImageException {
+        ImageReference reference = ImageReference.parse(text);
+        ImageReference alias = aliases.isEmpty() ? null : aliases.get(shortName(text));
+        return alias == null
+                ? reference
+                : new ImageReference(alias.registry(), alias.repository(), reference.tag(), reference.digest());
+    }
+
+    /** Whether a table speaks of {@code reference}. */
+    boolean knows(ImageReference reference) {
+        return table(reference).isPresent();
     }
 
     /**
@@ -76,8 +109,7 @@ final class RegistriesConf {
      * @throws ImageException FORBIDDEN where the registry is blocked
      */
     List<Endpoint> endpoints(ImageReference reference) throws ImageException {
-        Optional<Table> found = tables.stream().filter(table -> matches(reference, table.prefix()))
-                .max(Comparator.comparingInt(table -> table.prefix().length()));
+        Optional<Table> found = table(reference);
         if (found.isEmpty()) {
             return List.of(new Endpoint(reference.registry(), reference.repository(), false));
         }
@@ -89,34 +121,56 @@ final class RegistriesConf {
         List<Endpoint> endpoints = new ArrayList<>();
         for (Mirror mirror : table.mirrors()) {
             if (mirror.when().applies(reference)) {
-                endpoints.add(rewrite(reference, table.prefix(), mirror.location(), mirror.insecure()));
+                endpoints.add(rewrite(reference, table, mirror.location(), mirror.insecure()));
             }
         }
-        endpoints.add(rewrite(reference, table.prefix(), table.location(), table.insecure()));
+        endpoints.add(rewrite(reference, table, table.location(), table.insecure()));
         return endpoints;
     }
 
-    private static boolean matches(ImageReference reference, String prefix) {
-        if (prefix.startsWith("*.")) {
-            return reference.registry().endsWith(prefix.substring(1));
-        }
-        String whole = reference.canonical();
-        return whole.startsWith(prefix)
-                && (whole.length() == prefix.length() || "/:@".indexOf(whole.charAt(prefix.length())) >= 0);
+    private Optional<Table> table(ImageReference reference) {
+        return tables.stream().filter(table -> matched(reference.canonical(), table.prefix()) >= 0)
+                .max(Comparator.comparingInt(table -> table.prefix().length()));
     }
 
-    private static Endpoint rewrite(ImageReference reference, String prefix, @Nullable String location,
-            boolean insecure) {
+    /** How much of {@code name} the prefix covers, -1 where it does not fit; {@code *.} stands for any subdomain. */
+    private static int matched(String name, String prefix) {
+        int end;
+        if (prefix.startsWith("*.")) {
+            int start = name.indexOf(prefix.substring(1));
+            if (start < 0 || name.substring(0, start).indexOf('/') >= 0) {
+                return -1;
+            }
+            end = start + prefix.length() - 1;
+        } else if (name.startsWith(prefix)) {
+            end = prefix.length();
+        } else {
+            return -1;
+        }
+        return end == name.length() || "/:@".indexOf(name.charAt(end)) >= 0 ? end : -1;
+    }
+
+    private static Endpoint rewrite(ImageReference reference, Table table, @Nullable String location,
+            boolean insecure) throws ImageException {
         if (location == null) {
             return new Endpoint(reference.registry(), reference.repository(), insecure);
         }
         String name = reference.name();
-        int matched = prefix.startsWith("*.")
-                ? reference.registry().length()
-                : Math.min(prefix.length(), name.length());
-        String rewritten = location + name.substring(matched);
+        String rewritten = location
+                + name.substring(Math.min(matched(reference.canonical(), table.prefix()), name.length()));
         int slash = rewritten.indexOf('/');
+        if (slash < 0) {
+            throw new ImageException(Kind.INVALID, "location \"" + location + "\" of " + table.source()
+                    + " leaves no repository for " + name + "; it needs a path, or its prefix a shorter one");
+        }
         return new Endpoint(rewritten.substring(0, slash), rewritten.substring(slash + 1), insecure);
+    }
+
+    /** The part of {@code text} that aliases go by; a name with a registry is none of theirs, and has a slash. */
+    private static String shortName(String text) {
+        int end = text.indexOf('@') < 0 ? text.length() : text.indexOf('@');
+        int colon = text.lastIndexOf(':', end - 1);
+        return text.substring(0, colon > text.lastIndexOf('/', end - 1) ? colon : end);
     }
 
     private static List<Path> files(Path file) throws ImageException {
@@ -135,109 +189,118 @@ final class RegistriesConf {
         return files;
     }
 
-    private static List<Table> tablesOf(Path file) throws ImageException {
-        try {
-            var toml = Toml.parse(file);
-            if (toml.hasErrors()) {
-                var error = toml.errors().getFirst();
-                throw invalid(file, error.position(), error.getMessage());
+    private static void readInto(TomlFile file, Map<String, Table> byPrefix,
+            Map<String, ImageReference> aliases) throws ImageException {
+        TomlTable root = file.root();
+        if (root.get(List.of("registries")) instanceof TomlTable) {
+            throw file.invalid(root.inputPositionOf(List.of("registries")),
+                    "this is version 1 of the format; write [[registry]] tables");
+        }
+        for (String search : file.texts(root, "unqualified-search-registries")) {
+            checkLocation(file, root, "unqualified-search-registries", search);
+        }
+        String mode = file.text(root, "short-name-mode");
+        if (mode != null && !Set.of("", "enforcing", "permissive", "disabled").contains(mode)) {
+            throw file.invalid(root, "short-name-mode", "must be enforcing, permissive or disabled");
+        }
+        for (TomlFile.Item each : file.tables(root, "registry")) {
+            Table table = table(file, each.table(), each.at());
+            byPrefix.put(table.prefix(), table);
+        }
+        TomlTable names = file.table(root, "aliases");
+        if (names != null) {
+            for (String name : names.keySet()) {
+                String target = Objects.requireNonNullElse(file.text(names, name), "");
+                if (target.isEmpty()) {
+                    // As the format says: takes back what an earlier file said.
+                    aliases.remove(name);
+                } else {
+                    aliases.put(name, alias(file, names, name, target));
+                }
             }
-            if (toml.get("registries") instanceof TomlTable) {
-                throw invalid(file, toml.inputPositionOf("registries"),
-                        "this is version 1 of the format; write [[registry]] tables");
-            }
-            List<Table> tables = new ArrayList<>();
-            TomlArray registries = toml.getArrayOrEmpty("registry");
-            for (int i = 0; i < registries.size(); i++) {
-                tables.add(table(file, registries.getTable(i), registries.inputPositionOf(i)));
-            }
-            return tables;
-        } catch (TomlInvalidTypeException e) {
-            throw new ImageException(Kind.INVALID, file + ": " + e.getMessage(), e);
-        } catch (IOException e) {
-            throw e instanceof ImageException known
-                    ? known
-                    : new ImageException(Kind.INVALID, "cannot read " + file + ": " + e, e);
         }
     }
 
-    private static Table table(Path file, TomlTable table, TomlPosition at) throws ImageException {
-        String location = location(file, table, at);
-        String prefix = Objects.requireNonNullElse(text(file, table, "prefix"), "");
+    private static ImageReference alias(TomlFile file, TomlTable aliases, String name, String target)
+            throws ImageException {
+        try {
+            ImageReference reference = ImageReference.parse(target);
+            boolean bare = reference.digest() == null && "latest".equals(reference.tag())
+                    && !target.endsWith(":latest");
+            if (bare && target.startsWith(reference.registry() + "/")) {
+                return reference;
+            }
+        } catch (ImageException e) {
+            throw file.invalid(aliases, name, "is an alias of what is no image name: " + e.getMessage());
+        }
+        throw file.invalid(aliases, name,
+                "must be an alias of a name with its registry and without a tag or digest");
+    }
+
+    private static Table table(TomlFile file, TomlTable table, @Nullable TomlPosition at)
+            throws ImageException {
+        String location = location(file, table);
+        String prefix = Objects.requireNonNullElse(file.text(table, "prefix"), "").replaceAll("/+$", "");
         if (prefix.isEmpty()) {
             if (location == null) {
-                throw invalid(file, at, "[[registry]] needs a location or a prefix");
+                throw file.invalid(at, "[[registry]] needs a location or a prefix");
             }
             prefix = location;
         } else if (location == null && !prefix.startsWith("*.")) {
-            throw invalid(file, at, "[[registry]] with prefix \"" + prefix + "\" needs a location");
+            throw file.invalid(at, "[[registry]] with prefix \"" + prefix + "\" needs a location");
         }
-        boolean digestOnly = flag(file, table, "mirror-by-digest-only");
+        if (!PREFIX.matcher(prefix).matches()) {
+            throw file.invalid(table, "prefix", "is no host[:port][/path], nor one with *. before it");
+        }
+        boolean digestOnly = file.flag(table, "mirror-by-digest-only");
         List<Mirror> mirrors = new ArrayList<>();
-        TomlArray array = table.getArrayOrEmpty("mirror");
-        for (int i = 0; i < array.size(); i++) {
-            mirrors.add(mirror(file, array.getTable(i), array.inputPositionOf(i), digestOnly));
+        for (TomlFile.Item mirror : file.tables(table, "mirror")) {
+            mirrors.add(mirror(file, mirror.table(), mirror.at(), digestOnly));
         }
-        return new Table(prefix, location, flag(file, table, "insecure"), flag(file, table, "blocked"),
-                mirrors,
-                file + ":" + at.line());
+        return new Table(prefix, location, file.flag(table, "insecure"), file.flag(table, "blocked"), mirrors,
+                file.path() + (at == null ? "" : ":" + at.line()));
     }
 
-    private static Mirror mirror(Path file, TomlTable table, TomlPosition at, boolean digestOnly)
-            throws ImageException {
-        String location = location(file, table, at);
+    private static Mirror mirror(TomlFile file, TomlTable table, @Nullable TomlPosition at,
+            boolean digestOnly) throws ImageException {
+        String location = location(file, table);
         if (location == null) {
-            throw invalid(file, at, "[[registry.mirror]] needs a location");
+            throw file.invalid(at, "[[registry.mirror]] needs a location");
         }
-        String pull = text(file, table, "pull-from-mirror");
+        String pull = file.text(table, "pull-from-mirror");
         if (pull != null && digestOnly) {
-            throw invalid(file, table.inputPositionOf("pull-from-mirror"),
-                    "pull-from-mirror and the registry's mirror-by-digest-only exclude each other");
+            throw file.invalid(table, "pull-from-mirror",
+                    "and the registry's mirror-by-digest-only exclude each other");
         }
         When when = digestOnly ? When.DIGEST_ONLY : switch (pull) {
             case null -> When.ALL;
             case "", "all" -> When.ALL;
             case "digest-only" -> When.DIGEST_ONLY;
             case "tag-only" -> When.TAG_ONLY;
-            default -> throw invalid(file, table.inputPositionOf("pull-from-mirror"),
-                    "pull-from-mirror is \"" + pull + "\", expected all, digest-only or tag-only");
+            default -> throw file.invalid(table, "pull-from-mirror",
+                    "is \"" + pull + "\", expected all, digest-only or tag-only");
         };
-        return new Mirror(location, flag(file, table, "insecure"), when);
+        return new Mirror(location, file.flag(table, "insecure"), when);
     }
 
-    private static @Nullable String location(Path file, TomlTable table, TomlPosition at)
-            throws ImageException {
-        String location = text(file, table, "location");
-        if (location == null || location.isEmpty()) {
+    private static @Nullable String location(TomlFile file, TomlTable table) throws ImageException {
+        String location = Objects.requireNonNullElse(file.text(table, "location"), "").replaceAll("/+$", "");
+        if (location.isEmpty()) {
             return null;
         }
-        if (location.contains("://")) {
-            throw invalid(file, at, "location \"" + location
-                    + "\" must have no scheme; write host[:port][/path], and insecure = true for plain http");
-        }
-        while (location.endsWith("/")) {
-            location = location.substring(0, location.length() - 1);
-        }
+        checkLocation(file, table, "location", location);
         return location;
     }
 
-    private static @Nullable String text(Path file, TomlTable table, String key) throws ImageException {
-        Object value = table.get(List.of(key));
-        if (value == null || value instanceof String) {
-            return (String) value;
+    /** A host with or without a path: what will stand in a URL. */
+    private static void checkLocation(TomlFile file, TomlTable table, String key, String text)
+            throws ImageException {
+        if (text.contains("://")) {
+            throw file.invalid(table, key, "\"" + text
+                    + "\" must have no scheme; write host[:port][/path], and insecure = true for plain http");
         }
-        throw invalid(file, table.inputPositionOf(List.of(key)), key + " must be a string");
-    }
-
-    private static boolean flag(Path file, TomlTable table, String key) throws ImageException {
-        Object value = table.get(List.of(key));
-        if (value == null || value instanceof Boolean) {
-            return Boolean.TRUE.equals(value);
+        if (!LOCATION.matcher(text).matches()) {
+            throw file.invalid(table, key, "is no host[:port][/path]");
         }
-        throw invalid(file, table.inputPositionOf(List.of(key)), key + " must be true or false");
-    }
-
-    private static ImageException invalid(Path file, @Nullable TomlPosition at, @Nullable String why) {
-        return new ImageException(Kind.INVALID, file + (at == null ? "" : ":" + at.line()) + ": " + why);
     }
 }

@@ -3,11 +3,8 @@ package io.berth.imagestore.registry;
 import io.berth.imagestore.ImageException;
 import io.berth.imagestore.ImageException.Kind;
 import io.berth.imagestore.RegistryAuth;
-import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
-import java.util.Objects;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -19,39 +16,57 @@ import org.slf4j.LoggerFactory;
 public final class RegistryClient implements Registry {
     private static final Logger LOG = LoggerFactory.getLogger(RegistryClient.class);
     private static final int MAX_NESTING = 4;
+    /** Entries of an index without a platform that are looked into; a build has an attestation for each platform. */
+    private static final int MAX_UNNAMED = 32;
 
     private final RegistryOptions options;
     private final Certificates certificates;
     private final RetryPolicy retries;
     private final Tokens tokens = new Tokens();
+    private volatile RegistriesConf names;
 
-    private RegistryClient(RegistryOptions options) {
+    private RegistryClient(RegistryOptions options, RegistriesConf conf) {
         this.options = options;
-        this.certificates = new Certificates(options.certificateDirectories(), options.environment());
+        this.certificates = new Certificates(options.files(), options.environment());
         this.retries = new RetryPolicy(options.attempts(), options.firstPause(), options.longestPause());
+        this.names = conf;
     }
 
     /**
      * A client for this node.
      *
-     * @throws ImageException INVALID where registries.conf or a proxy variable is malformed
+     * @throws ImageException INVALID where registries.conf, the auth file, the signature policy or a proxy variable is
+     *     malformed
      */
     public static RegistryClient open(RegistryOptions options) throws ImageException {
-        RegistriesConf.read(options.registriesConf());
+        RegistryFiles files = options.files();
+        RegistriesConf conf = RegistriesConf.read(files.registriesConf());
+        AuthFile.read(files.authFile(), options.environment());
+        SignaturePolicy.read(files.signaturePolicy());
         new Proxies(options.environment());
-        return new RegistryClient(options);
+        return new RegistryClient(options, conf);
+    }
+
+    @Override
+    public ImageReference name(String text) throws ImageException {
+        return names.name(text);
     }
 
     @Override
     public Resolved resolve(String text, RegistryAuth auth) throws ImageException {
-        ImageReference reference = ImageReference.parse(text);
-        List<Endpoint> endpoints = RegistriesConf.read(options.registriesConf()).endpoints(reference);
+        RegistryFiles files = options.files();
+        RegistriesConf conf = RegistriesConf.read(files.registriesConf());
+        names = conf;
+        ImageReference reference = conf.name(text);
+        SignaturePolicy.Rule rule = SignaturePolicy.read(files.signaturePolicy()).rule(reference);
+        SignatureCheck.refuseAtOnce(rule, reference);
+        List<Endpoint> endpoints = endpoints(conf, reference);
         Transport transport = new Transport(options, certificates);
         boolean resolved = false;
         try {
-            Session session = new Session(transport,
-                    new Authorizer(auth, reference.registry(), tokens, transport), retries);
-            Resolved image = resolve(reference, endpoints, session);
+            Session session = new Session(transport, new Authorizer(auth, reference.registry(),
+                    AuthFile.read(files.authFile(), options.environment()), tokens, transport), retries);
+            Resolved image = resolve(reference, endpoints, session, rule);
             resolved = true;
             return image;
         } finally {
@@ -61,34 +76,56 @@ public final class RegistryClient implements Registry {
         }
     }
 
-    private Resolved resolve(ImageReference reference, List<Endpoint> endpoints, Session session)
-            throws ImageException {
+    /** A table of registries.conf says everything about its registry; hosts.toml speaks where there is none. */
+    private List<Endpoint> endpoints(RegistriesConf conf, ImageReference reference) throws ImageException {
+        HostsToml hosts = conf.knows(reference)
+                ? null
+                : HostsToml.read(options.files().hostsDirectories(), reference.registry());
+        return hosts == null ? conf.endpoints(reference) : hosts.endpoints(reference);
+    }
+
+    private Resolved resolve(ImageReference reference, List<Endpoint> endpoints, Session session,
+            SignaturePolicy.Rule rule) throws ImageException {
+        List<Endpoint> asked = endpoints.stream()
+                .filter(reference.digest() == null ? Endpoint::resolves : Endpoint::pulls).toList();
+        if (asked.isEmpty()) {
+            throw new ImageException(Kind.INVALID, "cannot resolve " + reference
+                    + ": none of the hosts that hosts.toml names for it has the capability "
+                    + (reference.digest() == null ? "resolve" : "pull"));
+        }
         List<ImageException> failures = new ArrayList<>();
-        for (int i = 0; i < endpoints.size(); i++) {
+        List<Endpoint> useful = new ArrayList<>(endpoints);
+        for (Endpoint endpoint : asked) {
             try {
-                return resolve(reference, endpoints.get(i), session, endpoints.subList(i, endpoints.size()));
+                return resolve(reference, endpoint, session, useful, rule);
             } catch (ImageException e) {
-                if (e.kind() == Kind.CANCELLED) {
+                if (e.kind() == Kind.CANCELLED || e.kind() == Kind.SIGNATURE) {
                     throw e;
                 }
                 failures.add(e);
-                LOG.atInfo().addKeyValue("image", reference).addKeyValue("registry", endpoints.get(i))
+                useful.remove(endpoint);
+                LOG.atInfo().addKeyValue("image", reference).addKeyValue("registry", endpoint)
                         .log("Cannot resolve here: {}", e.getMessage());
             }
         }
-        throw unresolved(reference, endpoints, failures);
+        throw unresolved(reference, asked, failures);
     }
 
     private Resolved resolve(ImageReference reference, Endpoint endpoint, Session session,
-            List<Endpoint> remaining)
-            throws ImageException {
-        ManifestDocument named = fetch(session, endpoint, reference.manifestKey());
-        ManifestDocument manifest = platformManifest(session, endpoint, named, 0);
-        return new RemoteImage(reference, named.digest(), manifest, options.platform(), session, remaining);
+            List<Endpoint> useful, SignaturePolicy.Rule rule) throws ImageException {
+        ManifestDocument named = ManifestSource.manifest(session, endpoint, reference.manifestKey());
+        List<Endpoint> pulling = useful.stream().filter(Endpoint::pulls).toList();
+        if (pulling.isEmpty()) {
+            throw new ImageException(Kind.INVALID,
+                    "none of the hosts that hosts.toml names has the capability pull");
+        }
+        ManifestSource source = new ManifestSource(session, pulling);
+        ManifestDocument manifest = platformManifest(source, named, 0);
+        new SignatureCheck(rule, reference, source).require(named.digest(), manifest.digest());
+        return new RemoteImage(reference, named.digest(), manifest, options.platform(), session, pulling);
     }
 
-    private ManifestDocument platformManifest(Session session, Endpoint endpoint, ManifestDocument document,
-            int depth)
+    private ManifestDocument platformManifest(ManifestSource source, ManifestDocument document, int depth)
             throws ImageException {
         if (!document.isIndex()) {
             return document;
@@ -98,13 +135,13 @@ public final class RegistryClient implements Registry {
                     + MAX_NESTING + " indexes deep");
         }
         ImageException last = null;
+        int unnamed = 0;
         for (ManifestDocument.Entry entry : document.candidates(options.platform())) {
             try {
-                return platformManifest(session, endpoint,
-                        fetch(session, endpoint, entry.descriptor().digest()), depth + 1);
+                return platformManifest(source, source.manifest(entry.descriptor().digest()), depth + 1);
             } catch (ImageException e) {
                 // Entries without a platform may be attestations and artifacts: the next one is asked.
-                if (entry.platform() != null || e.kind() != Kind.UNSUPPORTED) {
+                if (entry.platform() != null || e.kind() != Kind.UNSUPPORTED || ++unnamed == MAX_UNNAMED) {
                     throw e;
                 }
                 last = e;
@@ -112,54 +149,6 @@ public final class RegistryClient implements Registry {
         }
         throw new ImageException(Kind.UNSUPPORTED, "index " + document.digest() + " has no image for "
                 + options.platform() + "; it has " + document.offered(), last);
-    }
-
-    private static ManifestDocument fetch(Session session, Endpoint endpoint, String key)
-            throws ImageException {
-        return session.retries().run(() -> fetchOnce(session, endpoint, key));
-    }
-
-    private static ManifestDocument fetchOnce(Session session, Endpoint endpoint, String key)
-            throws ImageException, TransientFailure {
-        String what = "manifest " + key;
-        try (Answer answer = session.get(endpoint, what, "manifests/" + key,
-                Map.of("Accept", ManifestDocument.ACCEPTED))) {
-            byte[] bytes = read(session, answer, endpoint, what);
-            Digest digest = key.contains(":") ? Digest.parse(key) : Digest.of("sha256", bytes);
-            verify(endpoint, what, digest.toString(), bytes);
-            String told = Objects.requireNonNullElse(answer.header("Docker-Content-Digest"), "");
-            if (told.startsWith(digest.algorithm() + ":")) {
-                verify(endpoint, what, told, bytes);
-            }
-            return ManifestDocument.parse(digest,
-                    Objects.requireNonNullElse(answer.header("Content-Type"), ""), bytes);
-        }
-    }
-
-    private static byte[] read(Session session, Answer answer, Endpoint endpoint, String what)
-            throws ImageException, TransientFailure {
-        byte[] bytes;
-        try {
-            bytes = answer.body().readNBytes(ManifestDocument.MAX_BYTES + 1);
-        } catch (IOException e) {
-            throw session.broken(answer, e);
-        }
-        if (bytes.length > ManifestDocument.MAX_BYTES) {
-            throw new ImageException(Kind.UNSUPPORTED, what + " at " + endpoint + " is larger than "
-                    + ManifestDocument.MAX_BYTES + " bytes, which is more than manifests may have");
-        }
-        return bytes;
-    }
-
-    private static void verify(Endpoint endpoint, String what, String expected, byte[] bytes)
-            throws ImageException {
-        String algorithm = expected.substring(0, expected.indexOf(':'));
-        String got = Digest.of(algorithm, bytes).toString();
-        if (!got.equals(expected)) {
-            throw new ImageException(Kind.CORRUPT,
-                    what + " at " + endpoint + " has digest " + got + ", expected "
-                            + expected + "; the registry or something before it is damaged");
-        }
     }
 
     private static ImageException unresolved(ImageReference reference, List<Endpoint> endpoints,

@@ -1,8 +1,6 @@
 package io.berth.imagestore.registry;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.berth.imagestore.ImageException;
 import io.berth.imagestore.ImageException.Kind;
 import java.io.IOException;
@@ -11,7 +9,6 @@ import java.util.List;
 
 /** An image of a registry, read from the endpoint that named it, and from those behind that one where it fails. */
 final class RemoteImage implements Resolved {
-    private static final ObjectMapper JSON = new ObjectMapper();
     private static final int MAX_CONFIG = 16 << 20;
 
     private final ImageReference reference;
@@ -108,12 +105,10 @@ final class RemoteImage implements Resolved {
     private void checkPlatform(byte[] bytes) throws ImageException {
         JsonNode json;
         try {
-            json = JSON.readTree(bytes);
-        } catch (JsonProcessingException e) {
+            json = ImageJson.read(bytes);
+        } catch (ImageJson.Malformed e) {
             throw new ImageException(Kind.CORRUPT,
-                    "the config of " + reference + " is not JSON: " + e.getOriginalMessage(), e);
-        } catch (IOException e) {
-            throw new ImageException(Kind.INTERNAL, "cannot read the config of " + reference, e);
+                    "the config of " + reference + " is malformed: " + e.getMessage(), e);
         }
         Platform built = new Platform(json.path("os").asText(""), json.path("architecture").asText(""),
                 json.path("variant").asText(""));

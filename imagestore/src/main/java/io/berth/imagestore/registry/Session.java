@@ -1,11 +1,12 @@
 package io.berth.imagestore.registry;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.berth.imagestore.ImageException;
 import io.berth.imagestore.ImageException.Kind;
 import java.io.IOException;
 import java.net.URI;
+import java.net.URLEncoder;
+import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -14,7 +15,6 @@ import org.jspecify.annotations.Nullable;
 
 /** The requests of one pull: the right scheme, the right credentials, and what refusals mean. */
 final class Session implements AutoCloseable {
-    private static final ObjectMapper JSON = new ObjectMapper();
     private static final int MAX_ERROR_BODY = 64 << 10;
     private static final int MAX_ERROR_TEXT = 256;
 
@@ -41,17 +41,15 @@ final class Session implements AutoCloseable {
      */
     Answer get(Endpoint endpoint, String what, String path, Map<String, String> headers)
             throws ImageException, TransientFailure {
-        URI uri = URI
-                .create(scheme(endpoint) + "://" + endpoint.apiHost() + "/v2/" + endpoint.repository() + "/"
-                        + path);
+        URI uri = uri(endpoint, path);
         String authorization = authorizer.header(endpoint);
-        Answer first = transport.get(uri, with(headers, authorization));
+        Answer first = transport.get(uri, with(endpoint, headers, authorization));
         if (first.status() == 401 && !first.redirected()) {
             List<Challenge> challenges = Challenge.parse(first.headers("WWW-Authenticate"));
             if (authorizer.accept(endpoint, uri, challenges, authorization)) {
                 first.close();
                 return accepted(endpoint, what,
-                        transport.get(uri, with(headers, authorizer.header(endpoint))));
+                        transport.get(uri, with(endpoint, headers, authorizer.header(endpoint))));
             }
         }
         return accepted(endpoint, what, first);
@@ -103,24 +101,51 @@ final class Session implements AutoCloseable {
     /** The registry's own words (distribution spec, "Error Codes"), shortened and on one line. */
     private static String detail(Answer answer) {
         try {
-            JsonNode error = JSON.readTree(answer.body().readNBytes(MAX_ERROR_BODY)).path("errors").path(0);
+            JsonNode error = ImageJson.read(answer.body().readNBytes(MAX_ERROR_BODY)).path("errors").path(0);
             String text = (error.path("code").asText("") + " " + error.path("message").asText("")).strip()
                     .replaceAll("\\p{Cntrl}", " ");
             return text.isEmpty()
                     ? ""
                     : " (" + text.substring(0, Math.min(text.length(), MAX_ERROR_TEXT)) + ")";
-        } catch (IOException e) {
+        } catch (ImageJson.Malformed | IOException e) {
             // Not the format of the specification: the status has to do.
             return "";
         }
     }
 
-    private static Map<String, String> with(Map<String, String> headers, @Nullable String authorization) {
-        if (authorization == null) {
+    private URI uri(Endpoint endpoint, String path) throws ImageException, TransientFailure {
+        HostAccess access = endpoint.access();
+        String query = access == null || access.namespace() == null
+                ? ""
+                : "?ns=" + URLEncoder.encode(access.namespace(), StandardCharsets.UTF_8);
+        return url(endpoint, scheme(endpoint), (access == null ? "/v2" : access.path()) + "/"
+                + endpoint.repository() + "/" + path + query);
+    }
+
+    private static URI url(Endpoint endpoint, String scheme, String path) throws ImageException {
+        try {
+            return URI.create(scheme + "://" + endpoint.apiHost() + path);
+        } catch (IllegalArgumentException e) {
+            throw new ImageException(Kind.INVALID, "\"" + endpoint.apiHost() + "\" is no host of a registry", e);
+        }
+    }
+
+    private static Map<String, String> with(Endpoint endpoint, Map<String, String> headers,
+            @Nullable String authorization) {
+        HostAccess access = endpoint.access();
+        if (authorization == null && access == null) {
             return headers;
         }
-        Map<String, String> all = new HashMap<>(headers);
-        all.put("Authorization", authorization);
+        Map<String, String> all = new HashMap<>();
+        if (access != null) {
+            // One line for several values, as RFC 9110, 5.3 allows.
+            access.headers().forEach((name, values) -> all.put(name, String.join(", ", values)));
+        }
+        all.putAll(headers);
+        if (authorization != null) {
+            all.keySet().removeIf("Authorization"::equalsIgnoreCase);
+            all.put("Authorization", authorization);
+        }
         return all;
     }
 
@@ -129,6 +154,13 @@ final class Session implements AutoCloseable {
      * once which of the two they speak.
      */
     private String scheme(Endpoint endpoint) throws ImageException, TransientFailure {
+        HostAccess access = endpoint.access();
+        if (access != null) {
+            transport.use(endpoint.apiHost(), access.tls());
+            if (access.scheme() != null) {
+                return access.scheme();
+            }
+        }
         String known = schemes.get(endpoint.apiHost());
         if (known != null) {
             return known;
@@ -169,7 +201,7 @@ final class Session implements AutoCloseable {
     }
 
     private boolean speaks(Endpoint endpoint, String scheme) throws ImageException, TransientFailure {
-        URI ping = URI.create(scheme + "://" + endpoint.apiHost() + "/v2/");
+        URI ping = url(endpoint, scheme, "/v2/");
         try (Answer answer = transport.get(ping, Map.of())) {
             // What TLS servers answer to plain http.
             return scheme.equals("https") || answer.status() != 400;

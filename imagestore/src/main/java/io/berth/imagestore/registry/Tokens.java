@@ -1,7 +1,6 @@
 package io.berth.imagestore.registry;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.berth.imagestore.ImageException;
 import io.berth.imagestore.ImageException.Kind;
 import java.io.IOException;
@@ -17,7 +16,6 @@ import java.util.concurrent.ConcurrentHashMap;
  * only with the very credentials that it was given for: what one pod's secret opened stays closed to another.
  */
 final class Tokens {
-    private static final ObjectMapper JSON = new ObjectMapper();
     private static final int MAX_ANSWER = 1 << 20;
     private static final int MAX_KEPT = 1024;
     /** What the specification says a token without expires_in lives. */
@@ -121,9 +119,8 @@ final class Tokens {
         }
         JsonNode json;
         try {
-            json = JSON.readTree(bytes);
-        } catch (IOException e) {
-            // Without the cause, which would quote the token.
+            json = ImageJson.read(bytes);
+        } catch (ImageJson.Malformed e) {
             throw new ImageException(Kind.UNAVAILABLE, service + " answers something that is not JSON");
         }
         String value = json.path("token").asText(json.path("access_token").asText(""));

@@ -2,6 +2,7 @@ package io.berth.imagestore.registry;
 
 import io.berth.imagestore.ImageException;
 import io.berth.imagestore.ImageException.Kind;
+import io.berth.imagestore.registry.HostAccess.HostTls;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.NoRouteToHostException;
@@ -9,6 +10,7 @@ import java.net.Socket;
 import java.net.SocketTimeoutException;
 import java.net.URI;
 import java.net.UnknownHostException;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
@@ -51,12 +53,14 @@ import org.jspecify.annotations.Nullable;
 final class Transport implements AutoCloseable {
     private static final int MAX_REDIRECTS = 5;
     private static final int MAX_CONNECTIONS = 256;
-    private static final String AUTHORIZATION = "Authorization";
+    /** What may follow a redirect to another server; everything else may be a secret of the first. */
+    private static final Set<String> HARMLESS = Set.of("Accept", "Range");
 
     private final RegistryOptions options;
     private final Certificates certificates;
     private final Proxies proxies;
     private final Set<String> insecureHosts = ConcurrentHashMap.newKeySet();
+    private final Map<String, HostTls> hostTls = new ConcurrentHashMap<>();
     private final PoolingHttpClientConnectionManager connections;
     private final CloseableHttpClient client;
     private volatile boolean closed;
@@ -71,7 +75,15 @@ final class Transport implements AutoCloseable {
 
     /** Lets {@code host} (with its port where one was given) go without verified certificates and without TLS. */
     void allowInsecure(String host) {
-        insecureHosts.add(host);
+        insecureHosts.add(withoutUsualPort(host));
+    }
+
+    /** Has {@code host} (with its port where one was given) spoken to as {@code tls} says. */
+    void use(String host, HostTls tls) {
+        hostTls.put(withoutUsualPort(host), tls);
+        if (tls.skipVerify()) {
+            allowInsecure(host);
+        }
     }
 
     /** GET, behind redirects. */
@@ -87,7 +99,7 @@ final class Transport implements AutoCloseable {
                     answer.close();
                     URI next = target(at, location);
                     if (!origin(at).equals(origin(next))) {
-                        sent.remove(AUTHORIZATION);
+                        sent.keySet().retainAll(HARMLESS);
                         redirected = true;
                     }
                     at = next;
@@ -225,13 +237,28 @@ final class Transport implements AutoCloseable {
         Timeout stall = Timeout.of(options.stallTimeout());
         return PoolingHttpClientConnectionManagerBuilder.create()
                 .setConnectionFactory(_ -> new QuietConnection())
+                .setConnectionConfigResolver(route -> ConnectionConfig.custom()
+                        .setConnectTimeout(Timeout.of(connectTimeout(route.getTargetHost())))
+                        .setSocketTimeout(stall).build())
                 .setTlsSocketStrategy(this::upgrade)
                 .setMaxConnTotal(MAX_CONNECTIONS).setMaxConnPerRoute(MAX_CONNECTIONS)
                 .setDefaultSocketConfig(SocketConfig.custom().setSoTimeout(stall).setTcpNoDelay(true).build())
-                .setDefaultConnectionConfig(ConnectionConfig.custom()
-                        .setConnectTimeout(Timeout.of(options.connectTimeout())).setSocketTimeout(stall)
-                        .build())
                 .build();
+    }
+
+    private Duration connectTimeout(HttpHost host) {
+        String name = host.getPort() < 0 ? host.getHostName() : host.getHostName() + ":" + host.getPort();
+        return Objects.requireNonNullElse(tls(withoutUsualPort(name)).connectTimeout(),
+                options.connectTimeout());
+    }
+
+    /** A host as TLS knows it, where 443 goes without saying. */
+    private static String withoutUsualPort(String host) {
+        return host.endsWith(":443") ? host.substring(0, host.length() - ":443".length()) : host;
+    }
+
+    private HostTls tls(String host) {
+        return hostTls.getOrDefault(host, HostTls.NONE);
     }
 
     private CloseableHttpClient client() {
@@ -259,7 +286,7 @@ final class Transport implements AutoCloseable {
             throws IOException {
         String name = port == 443 ? host : host + ":" + port;
         boolean verify = !insecureHosts.contains(name);
-        return new DefaultClientTlsStrategy(certificates.contextFor(name, verify),
+        return new DefaultClientTlsStrategy(certificates.contextFor(name, verify, tls(name)),
                 verify ? HostnameVerificationPolicy.BOTH : HostnameVerificationPolicy.CLIENT,
                 verify ? HttpsSupport.getDefaultHostnameVerifier() : NoopHostnameVerifier.INSTANCE)
                 .upgrade(socket, host, port, attachment, context);

@@ -10,9 +10,9 @@ import io.berth.imagestore.Snapshots;
 import io.berth.imagestore.Verification;
 import io.berth.imagestore.archive.ArchivedImage;
 import io.berth.imagestore.archive.Archives;
+import io.berth.imagestore.metadata.Catalog;
 import io.berth.imagestore.metadata.Metadata;
 import io.berth.imagestore.metadata.StoredImage;
-import io.berth.imagestore.registry.ImageReference;
 import io.berth.imagestore.registry.Registry;
 import io.berth.imagestore.registry.RegistryClient;
 import io.berth.imagestore.registry.RegistryOptions;
@@ -37,6 +37,7 @@ public final class ImageStore implements Images, ImageTools, AutoCloseable {
 
     private final StoreDirectory directory;
     private final Metadata metadata;
+    private final Registry registry;
     private final Layers layers;
     private final Puller puller;
     private final Verifier verifier;
@@ -48,6 +49,7 @@ public final class ImageStore implements Images, ImageTools, AutoCloseable {
             MeterRegistry meters) {
         this.directory = directory;
         this.metadata = metadata;
+        this.registry = registry;
         this.layers = new Layers(metadata, directory, parallelLayers, meters);
         this.puller = new Puller(registry, metadata, layers, directory, Clock.systemUTC());
         this.verifier = new Verifier(metadata, layers, directory, registry);
@@ -70,7 +72,7 @@ public final class ImageStore implements Images, ImageTools, AutoCloseable {
             throws ImageException {
         StoreDirectory directory = StoreDirectory.open(config.root());
         try {
-            Metadata metadata = Metadata.open(directory.database(), canonical(config.pinned())::contains);
+            Metadata metadata = Metadata.open(directory.database(), canonical(config.pinned(), registry)::contains);
             try {
                 directory.sweep(metadata.catalog());
                 ImageStore store = new ImageStore(directory, metadata, registry, config.parallelLayers(),
@@ -116,13 +118,13 @@ public final class ImageStore implements Images, ImageTools, AutoCloseable {
 
     @Override
     public Optional<Image> find(String referenceOrId) {
-        return ImageLookup.find(metadata.catalog(), referenceOrId);
+        return find(metadata.catalog(), referenceOrId);
     }
 
     @Override
     public void remove(String referenceOrId) throws ImageException {
         boolean found = layers.locked(catalog -> {
-            Optional<Image> image = ImageLookup.find(catalog, referenceOrId);
+            Optional<Image> image = find(catalog, referenceOrId);
             if (image.isPresent()) {
                 metadata.removeImage(image.get().id());
                 log.atInfo().addKeyValue("image", image.get().id())
@@ -180,10 +182,25 @@ public final class ImageStore implements Images, ImageTools, AutoCloseable {
         return layers.waiting();
     }
 
-    private static Set<String> canonical(Set<String> names) throws ImageException {
+    private Optional<Image> find(Catalog catalog, String referenceOrId) {
+        Optional<Image> found = ImageLookup.find(catalog, referenceOrId);
+        return found.isPresent() ? found : ImageLookup.find(catalog, aliased(referenceOrId));
+    }
+
+    /** What a short name stands for on this node; anything else as it is. */
+    private String aliased(String text) {
+        try {
+            return registry.name(text).canonical();
+        } catch (ImageException e) {
+            // An id, or nothing: the lookup has said so.
+            return text;
+        }
+    }
+
+    private static Set<String> canonical(Set<String> names, Registry registry) throws ImageException {
         Set<String> canonical = new HashSet<>();
         for (String name : names) {
-            canonical.add(ImageReference.parse(name).canonical());
+            canonical.add(registry.name(name).canonical());
         }
         return canonical;
     }

@@ -50,7 +50,7 @@ final class Puller {
     }
 
     Image pull(String reference, RegistryAuth auth) throws ImageException {
-        String canonical = ImageReference.parse(reference).canonical();
+        String canonical = registry.name(reference).canonical();
         Resolved resolved = registry.resolve(canonical, auth);
         return take(resolved, Names.of(resolved));
     }

@@ -1,5 +1,6 @@
 package io.berth.imagestore.registry;
 
+import com.sun.net.httpserver.Headers;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpHandler;
 import com.sun.net.httpserver.HttpServer;
@@ -23,7 +24,7 @@ import org.jspecify.annotations.Nullable;
 final class FakeRegistry implements AutoCloseable {
     /** One request; headers null where absent, query and body empty. */
     record Asked(String path, String query, String body, @Nullable String authorization,
-            @Nullable String range, @Nullable String proxyAuthorization) {}
+            @Nullable String range, @Nullable String proxyAuthorization, Headers headers) {}
 
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
     private final HttpServer server;
@@ -66,6 +67,12 @@ final class FakeRegistry implements AutoCloseable {
             content.put(manifest(repository, each), bytes);
             types.put(manifest(repository, each), type);
         }
+    }
+
+    /** Any bytes at any path. */
+    FakeRegistry content(String path, byte[] bytes) {
+        content.put(path, bytes);
+        return this;
     }
 
     /** Queues an answer in place of the next one for {@code path}. */
@@ -121,7 +128,8 @@ final class FakeRegistry implements AutoCloseable {
                     new String(exchange.getRequestBody().readAllBytes(), StandardCharsets.UTF_8),
                     exchange.getRequestHeaders().getFirst("Authorization"),
                     exchange.getRequestHeaders().getFirst("Range"),
-                    exchange.getRequestHeaders().getFirst("Proxy-Authorization")));
+                    exchange.getRequestHeaders().getFirst("Proxy-Authorization"),
+                    exchange.getRequestHeaders()));
         }
         Deque<HttpHandler> answers = queued.getOrDefault(path, new ArrayDeque<>());
         HttpHandler next;

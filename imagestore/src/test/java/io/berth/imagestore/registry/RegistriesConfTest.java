@@ -123,6 +123,54 @@ class RegistriesConfTest {
                 .containsExactly(new Endpoint("quay.io", "app", true));
     }
 
+    @Test
+    void aWildcardFitsEverySubdomainWithItsPortAndKeepsTheRest() throws Exception {
+        String conf = """
+            [[registry]]
+            prefix = "*.example.com"
+            [[registry.mirror]]
+            location = "mirror.test"
+            [[registry]]
+            prefix = "*.blocked.example.com"
+            blocked = true
+            """;
+        assertThat(endpoints(conf, "a.example.com:5000/x/y:1")).containsExactly(
+                new Endpoint("mirror.test:5000", "x/y", false), new Endpoint("a.example.com:5000", "x/y", false));
+        assertThat(endpoints(conf, "example.com/x")).containsExactly(new Endpoint("example.com", "x", false));
+        assertThat(endpoints(conf, "other.test/a.example.com/x")).hasSize(1);
+        fails(() -> endpoints(conf, "a.blocked.example.com/x"), Kind.FORBIDDEN,
+                "\"*.blocked.example.com\" is blocked by ");
+    }
+
+    @Test
+    void aRewriteThatLeavesNoRepositoryIsRefusedByName() {
+        fails(() -> endpoints("[[registry]]\nprefix = \"a.test/app\"\nlocation = \"b.test\"\n", "a.test/app:1"),
+                Kind.INVALID, "location \"b.test\" of ", "registries.conf:1 leaves no repository for a.test/app");
+    }
+
+    @Test
+    void aShortNameFollowsItsAliasAndNothingIsSearched() throws Exception {
+        Path file = Files.writeString(directory.resolve("registries.conf"), """
+            unqualified-search-registries = ["first.test", "docker.io"]
+            short-name-mode = "enforcing"
+            [aliases]
+            "fedora" = "registry.test/fedora"
+            "team/app" = "registry.test/x/app"
+            "gone" = "registry.test/gone"
+            """);
+        Path dropIns = Files.createDirectories(directory.resolve("registries.conf.d"));
+        Files.writeString(dropIns.resolve("9.conf"), "[aliases]\ngone = \"\"\n");
+        RegistriesConf conf = RegistriesConf.read(file);
+        String digest = "sha256:" + "a".repeat(64);
+        assertThat(conf.name("fedora").canonical()).isEqualTo("registry.test/fedora:latest");
+        assertThat(conf.name("fedora:43").canonical()).isEqualTo("registry.test/fedora:43");
+        assertThat(conf.name("team/app@" + digest).canonical()).isEqualTo("registry.test/x/app@" + digest);
+        assertThat(conf.name("docker.io/library/fedora").canonical())
+                .isEqualTo("docker.io/library/fedora:latest");
+        assertThat(conf.name("gone").canonical()).isEqualTo("docker.io/library/gone:latest");
+        assertThat(conf.name("nginx").canonical()).isEqualTo("docker.io/library/nginx:latest");
+    }
+
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '\'', value = {
             "'[[registry]]\nlocation = \"a\"\nx = ='                | registries.conf:3: ",
@@ -135,6 +183,13 @@ class RegistriesConfTest {
             "'[[registry]]\nlocation = \"a\"\n[[registry.mirror]]\nlocation = \"b\"\npull-from-mirror = \"x\"' | registries.conf:5: pull-from-mirror is \"x\", expected all, digest-only or tag-only",
             "'[[registry]]\nlocation = \"a\"\nmirror-by-digest-only = true\n[[registry.mirror]]\nlocation = \"b\"\npull-from-mirror = \"all\"' | exclude each other",
             "'[registries.search]\nregistries = []'                 | this is version 1 of the format",
+            "'[aliases]\na = \"b\"'                               | registries.conf:2: a must be an alias of a name with its registry",
+            "'[aliases]\na = \"b.test/c:1\"'                      | registries.conf:2: a must be an alias",
+            "'[aliases]\na = \"B C\"'                             | registries.conf:2: a is an alias of what is no image name",
+            "'short-name-mode = \"x\"'                            | registries.conf:1: short-name-mode must be",
+            "'unqualified-search-registries = \"https://a\"'     | registries.conf:1: unqualified-search-registries",
+            "'[[registry]]\nprefix = \"a.*\"\nlocation = \"b\"'    | registries.conf:2: prefix is no host",
+            "'[[registry]]\nlocation = \"a b\"'                   | registries.conf:2: location is no host",
             "'registry = 5'                                         | registries.conf"})
     void aMalformedFileIsRefusedByNameAndLine(String conf, String text) {
         fails(() -> endpoints(conf, "a/b"), Kind.INVALID, text);

@@ -20,9 +20,12 @@ final class TestOptions {
 
     static RegistryOptions options(@Nullable Path registriesConf, @Nullable Path certificates,
             Map<String, String> environment) {
-        return new RegistryOptions(registriesConf, certificates == null ? List.of() : List.of(certificates),
-                AMD64,
-                environment, Duration.ofSeconds(5), Duration.ofMillis(800), 4, Duration.ofMillis(4),
+        return options(new RegistryFiles(registriesConf, List.of(),
+                certificates == null ? List.of() : List.of(certificates), null, null), environment);
+    }
+
+    static RegistryOptions options(RegistryFiles files, Map<String, String> environment) {
+        return new RegistryOptions(files, AMD64, environment, Duration.ofSeconds(5), Duration.ofMillis(800), 4, Duration.ofMillis(4),
                 Duration.ofSeconds(2));
     }
 

@@ -36,12 +36,28 @@ public record BerthConfig(Path root, Path state, Path socket, Optional<Path> shi
 
     /**
      * @param registriesConf containers registries.conf v2; need not exist
+     * @param hostsDirs containerd's directories with {@code <registry>/hosts.toml}; the first that has a registry's wins
+     * @param authFile credentials of this node, docker's config.json; empty for none
+     * @param signaturePolicy containers-policy.json(5), which must exist; empty for the usual one where it exists
      * @param certsDirs containers-certs.d(5) directories; the first that has a registry's wins
      * @param parallelLayers layers downloaded and unpacked at the same time, over all pulls
      * @param pinned references that garbage collection never removes
      */
-    public record Registry(Path registriesConf, List<Path> certsDirs, int parallelLayers,
+    public record Registry(Path registriesConf, List<Path> hostsDirs, List<Path> certsDirs,
+            Optional<Path> authFile, Optional<Path> signaturePolicy, Proxies proxies, int parallelLayers,
             List<String> pinned) {}
+
+    /**
+     * Proxies for registries; where empty, the environment's hold. The text form hides them, for they may have a password.
+     *
+     * @param http {@code http://[user:password@]host[:port]}
+     */
+    public record Proxies(String http, String https, List<String> none) {
+        @Override
+        public String toString() {
+            return "Proxies[redacted]";
+        }
+    }
 
     /** @param timeout deadline of the whole plugin chain for one pod */
     public record Cni(List<Path> binDirs, Path confDir, Duration timeout) {}

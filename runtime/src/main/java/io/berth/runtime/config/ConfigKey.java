@@ -34,6 +34,16 @@ record ConfigKey<T>(String name, ValueType<T> type, T defaultValue) {
             "/etc/containers/registries.conf");
     static final ConfigKey<List<Path>> CERTS_DIRS = new ConfigKey<>("registry.certs_dirs", ValueType.PATHS,
             List.of(Path.of("/etc/containers/certs.d"), Path.of("/etc/docker/certs.d")));
+    static final ConfigKey<List<Path>> HOSTS_DIRS = new ConfigKey<>("registry.hosts_dirs", ValueType.PATHS,
+            List.of(Path.of("/etc/containerd/certs.d")));
+    static final ConfigKey<Optional<Path>> AUTH_FILE = new ConfigKey<>("registry.auth_file",
+            ValueType.OPTIONAL_PATH, Optional.empty());
+    static final ConfigKey<Optional<Path>> SIGNATURE_POLICY = new ConfigKey<>("registry.signature_policy",
+            ValueType.OPTIONAL_PATH, Optional.empty());
+    static final ConfigKey<String> HTTP_PROXY = new ConfigKey<>("registry.http_proxy", ValueType.STRING, "");
+    static final ConfigKey<String> HTTPS_PROXY = new ConfigKey<>("registry.https_proxy", ValueType.STRING, "");
+    static final ConfigKey<List<String>> NO_PROXY = new ConfigKey<>("registry.no_proxy", ValueType.STRINGS,
+            List.of());
     static final ConfigKey<Long> PARALLEL_LAYERS = new ConfigKey<>("registry.parallel_layers",
             ValueType.number(1, 64), 6L);
     static final ConfigKey<List<String>> PINNED_IMAGES = new ConfigKey<>("registry.pinned_images",
@@ -81,7 +91,8 @@ record ConfigKey<T>(String name, ValueType<T> type, T defaultValue) {
 
     static final List<ConfigKey<?>> ALL = List.of(ROOT, STATE, SOCKET, SHIM, DEFAULT_RUNTIME, CGROUP_DRIVER,
             LOG_LEVEL,
-            LOG_FORMAT, REGISTRIES_CONF, CERTS_DIRS, PARALLEL_LAYERS, PINNED_IMAGES, CNI_BIN_DIRS,
+            LOG_FORMAT, REGISTRIES_CONF, HOSTS_DIRS, CERTS_DIRS, AUTH_FILE, SIGNATURE_POLICY,
+            HTTP_PROXY, HTTPS_PROXY, NO_PROXY, PARALLEL_LAYERS, PINNED_IMAGES, CNI_BIN_DIRS,
             CNI_CONF_DIR,
             CNI_TIMEOUT,
             STREAMING_ADDRESS, STREAMING_PORT, STREAMING_CERTIFICATE, STREAMING_KEY, STREAMING_IDLE,

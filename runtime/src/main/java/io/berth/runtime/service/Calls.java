@@ -42,7 +42,7 @@ final class Calls {
         Status status = GrpcErrors.status(failure);
         switch (status.getCode()) {
             case NOT_FOUND -> log.atDebug().addKeyValue("rpc", rpc).log(status.getDescription());
-            case INTERNAL, UNKNOWN, DATA_LOSS -> log.atError().addKeyValue("rpc", rpc).setCause(failure)
+            case INTERNAL, DATA_LOSS -> log.atError().addKeyValue("rpc", rpc).setCause(failure)
                     .log("call failed");
             default -> log.atWarn().addKeyValue("rpc", rpc).addKeyValue("code", status.getCode())
                     .log(status.getDescription());

@@ -64,7 +64,7 @@ final class GrpcErrors {
             case IN_USE -> Status.FAILED_PRECONDITION;
             case UNSUPPORTED -> Status.UNIMPLEMENTED;
             case CANCELLED -> Status.CANCELLED;
-            case FORBIDDEN -> Status.PERMISSION_DENIED;
+            case FORBIDDEN, SIGNATURE -> Status.PERMISSION_DENIED;
             case INTERNAL -> Status.INTERNAL;
         };
     }

@@ -24,6 +24,7 @@ import io.berth.runtime.stats.UsageMessages;
 import io.berth.runtime.lifecycle.LifecycleException;
 import io.berth.runtime.lifecycle.Times;
 import io.berth.runtime.sandbox.RuntimeHandlers;
+import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 import java.time.Clock;
 import java.util.List;
@@ -134,10 +135,18 @@ final class ImageServiceImpl extends ImageServiceGrpc.ImageServiceImplBase {
                 auth.getIdentityToken(), auth.getRegistryToken());
     }
 
-    /** kubelet tells a registry that is away from a wrong name by the first word of the text. */
-    private static ImageException kubeletReadable(ImageException e) {
-        return e.kind() == ImageException.Kind.UNAVAILABLE
-                ? new ImageException(e.kind(), "RegistryUnavailable: " + e.getMessage(), e)
-                : e;
+    /**
+     * kubelet knows two failures by the first word of the text, and sees it there only where the code is UNKNOWN: before
+     * any other it puts the code's name.
+     */
+    private static Exception kubeletReadable(ImageException e) {
+        String word = switch (e.kind()) {
+            case UNAVAILABLE -> "RegistryUnavailable";
+            case SIGNATURE -> "SignatureValidationFailed";
+            default -> "";
+        };
+        return word.isEmpty()
+                ? e
+                : Status.UNKNOWN.withDescription(word + ": " + e.getMessage()).withCause(e).asException();
     }
 }
