@@ -2,8 +2,8 @@ package io.berth.imagestore.archive;
 
 import io.berth.imagestore.ImageException;
 import io.berth.imagestore.ImageException.Kind;
+import io.berth.imagestore.LayerLimits;
 import io.berth.imagestore.unpack.LayerUnpacker;
-import io.berth.imagestore.unpack.UnpackLimits;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -56,7 +56,7 @@ public final class Archives implements AutoCloseable {
 
     private static void unpack(Path file, Path scratch) throws ImageException {
         try {
-            new LayerUnpacker(UnpackLimits.DEFAULT).unpackArchive(Files.newInputStream(file), scratch);
+            new LayerUnpacker(LayerLimits.DEFAULT).unpackArchive(Files.newInputStream(file), scratch);
         } catch (ImageException e) {
             throw new ImageException(e.kind(), "cannot import " + file + ": " + e.getMessage(), e);
         } catch (IOException e) {

@@ -166,10 +166,11 @@ final class HostsToml {
 
     /** One file, a list of files, or a list of pairs of certificate and key. */
     private static List<Identity> identities(TomlFile file, TomlTable table) throws ImageException {
-        if (table.get(List.of("client")) instanceof String single) {
-            return List.of(identity(file, single, ""));
-        }
         List<Identity> identities = new ArrayList<>();
+        if (table.get(List.of("client")) instanceof String single) {
+            identities.add(identity(file, single, ""));
+            return identities;
+        }
         for (Object item : file.list(table, "client")) {
             List<?> pair = switch (item) {
                 case String certificate -> List.of(certificate, "");

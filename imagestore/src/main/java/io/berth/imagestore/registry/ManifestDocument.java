@@ -23,6 +23,8 @@ public final class ManifestDocument {
     /** What a registry is told that this client understands. */
     static final String ACCEPTED = String.join(", ", OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST);
     static final int MAX_BYTES = 4 << 20;
+    /** overlayfs stacks no more. */
+    private static final int MAX_LAYERS = 500;
 
     private static final Set<String> MANIFESTS = Set.of(OCI_MANIFEST, DOCKER_MANIFEST);
     private static final Set<String> INDEXES = Set.of(OCI_INDEX, DOCKER_LIST);
@@ -154,6 +156,10 @@ public final class ManifestDocument {
         JsonNode nodes = json.path("layers");
         if (!nodes.isArray()) {
             throw corrupt(digest, "it has no layers");
+        }
+        if (nodes.size() > MAX_LAYERS) {
+            throw new ImageException(Kind.UNSUPPORTED, "manifest " + digest + " has " + nodes.size()
+                    + " layers; at most " + MAX_LAYERS + " can be mounted over each other by overlayfs");
         }
         List<Descriptor> layers = new ArrayList<>(nodes.size());
         for (int i = 0; i < nodes.size(); i++) {

@@ -53,13 +53,13 @@ final class ManifestSource {
             ImageJson.read(bytes).path("manifests").forEach(referrers::add);
         } catch (ImageJson.Malformed e) {
             // Registries that know no referrers may answer anything.
-            return List.of();
+            return referrers;
         } catch (ImageException e) {
             if (e.kind() == Kind.CANCELLED) {
                 throw e;
             }
             // Older registries do not have this call at all, and refuse it in many ways.
-            return List.of();
+            return referrers;
         }
         return referrers;
     }

@@ -12,7 +12,7 @@ public record Platform(String os, String architecture, String variant) {
     public static Platform ofThisNode() {
         String arch = System.getProperty("os.arch").toLowerCase(Locale.ROOT);
         return switch (arch) {
-            case "amd64", "x86_64" -> new Platform("linux", "amd64", "");
+            case "amd64", "x86_64" -> new Platform("linux", "amd64", "v" + X86Level.ofThisNode());
             case "aarch64", "arm64" -> new Platform("linux", "arm64", "v8");
             case "arm", "armv7l" -> new Platform("linux", "arm", "v7");
             default -> new Platform("linux", arch, "");

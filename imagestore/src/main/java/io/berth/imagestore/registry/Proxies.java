@@ -117,7 +117,8 @@ final class Proxies {
     /** Quotes nothing of the value and no cause: it may hold a password. */
     private static ImageException unusable(String variable) {
         return new ImageException(Kind.INVALID, "the environment variable " + variable
-                + " does not name a proxy; expected http://[user:password@]host[:port]");
+                + " does not name a proxy; expected http://[user:password@]host[:port], there or as registry."
+                + variable.toLowerCase(Locale.ROOT) + " in the configuration");
     }
 
     private static String value(Map<String, String> environment, String variable) {

@@ -89,11 +89,11 @@ final class TomlFile {
 
     /** The string, or the strings, at {@code key}; empty where absent. */
     List<String> texts(TomlTable table, String key) throws ImageException {
-        Object value = value(table, key);
-        if (value instanceof String single) {
-            return List.of(single);
-        }
         List<String> texts = new ArrayList<>();
+        if (value(table, key) instanceof String single) {
+            texts.add(single);
+            return texts;
+        }
         for (Object item : list(table, key)) {
             if (!(item instanceof String text)) {
                 throw invalid(table, key, "must be a string or a list of strings");

@@ -45,12 +45,12 @@ public final class ImageStore implements Images, ImageTools, AutoCloseable {
     private final DiskUse diskUse;
     private final MeterRegistry meters;
 
-    private ImageStore(StoreDirectory directory, Metadata metadata, Registry registry, int parallelLayers,
+    private ImageStore(StoreDirectory directory, Metadata metadata, Registry registry, ImageStoreConfig config,
             MeterRegistry meters) {
         this.directory = directory;
         this.metadata = metadata;
         this.registry = registry;
-        this.layers = new Layers(metadata, directory, parallelLayers, meters);
+        this.layers = new Layers(metadata, directory, config.parallelLayers(), config.limits(), meters);
         this.puller = new Puller(registry, metadata, layers, directory, Clock.systemUTC());
         this.verifier = new Verifier(metadata, layers, directory, registry);
         this.snapshots = new OverlaySnapshots(metadata, layers, directory);
@@ -75,8 +75,7 @@ public final class ImageStore implements Images, ImageTools, AutoCloseable {
             Metadata metadata = Metadata.open(directory.database(), canonical(config.pinned(), registry)::contains);
             try {
                 directory.sweep(metadata.catalog());
-                ImageStore store = new ImageStore(directory, metadata, registry, config.parallelLayers(),
-                        meters);
+                ImageStore store = new ImageStore(directory, metadata, registry, config, meters);
                 store.layers.collect();
                 return store;
             } catch (ImageException | RuntimeException e) {

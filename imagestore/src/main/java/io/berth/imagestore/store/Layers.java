@@ -1,6 +1,7 @@
 package io.berth.imagestore.store;
 
 import io.berth.imagestore.ImageException;
+import io.berth.imagestore.LayerLimits;
 import io.berth.imagestore.metadata.Catalog;
 import io.berth.imagestore.metadata.Layer;
 import io.berth.imagestore.metadata.Metadata;
@@ -9,7 +10,6 @@ import io.berth.imagestore.metadata.StoredImage;
 import io.berth.imagestore.record.RecordWriter;
 import io.berth.imagestore.registry.Descriptor;
 import io.berth.imagestore.unpack.LayerUnpacker;
-import io.berth.imagestore.unpack.UnpackLimits;
 import io.berth.imagestore.unpack.UnpackedLayer;
 import io.berth.linux.Fd;
 import io.micrometer.core.instrument.MeterRegistry;
@@ -33,7 +33,7 @@ import org.jspecify.annotations.Nullable;
 final class Layers {
     private final Metadata metadata;
     private final StoreDirectory directory;
-    private final LayerUnpacker unpacker = new LayerUnpacker(UnpackLimits.DEFAULT);
+    private final LayerUnpacker unpacker;
     private final Semaphore permits;
     private final MeterRegistry meters;
     private final ReentrantLock lock = new ReentrantLock();
@@ -41,9 +41,10 @@ final class Layers {
     private final Map<String, Integer> holds = new HashMap<>();
     private final Map<String, LayerTask> tasks = new HashMap<>();
 
-    Layers(Metadata metadata, StoreDirectory directory, int parallel, MeterRegistry meters) {
+    Layers(Metadata metadata, StoreDirectory directory, int parallel, LayerLimits limits, MeterRegistry meters) {
         this.metadata = metadata;
         this.directory = directory;
+        this.unpacker = new LayerUnpacker(limits);
         this.permits = new Semaphore(parallel, true);
         this.meters = meters;
     }

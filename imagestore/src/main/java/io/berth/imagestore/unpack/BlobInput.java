@@ -63,6 +63,11 @@ final class BlobInput extends InputStream {
         return count;
     }
 
+    /** Bytes read so far. */
+    long bytes() {
+        return bytes;
+    }
+
     @Override
     public void close() throws IOException {
         blob.close();

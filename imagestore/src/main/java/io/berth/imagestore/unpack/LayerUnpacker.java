@@ -2,6 +2,7 @@ package io.berth.imagestore.unpack;
 
 import io.berth.imagestore.ImageException;
 import io.berth.imagestore.ImageException.Kind;
+import io.berth.imagestore.LayerLimits;
 import io.berth.imagestore.record.RecordFiles;
 import io.berth.imagestore.registry.Descriptor;
 import io.berth.linux.Fd;
@@ -23,9 +24,9 @@ import org.jspecify.annotations.Nullable;
  * tar and writes files. It takes about 3 MiB of memory (with zstd the archive's window more), however large the layer is.
  */
 public final class LayerUnpacker {
-    private final UnpackLimits limits;
+    private final LayerLimits limits;
 
-    public LayerUnpacker(UnpackLimits limits) {
+    public LayerUnpacker(LayerLimits limits) {
         this.limits = limits;
     }
 
@@ -66,7 +67,7 @@ public final class LayerUnpacker {
         Thread reader = Thread.ofPlatform().daemon().name("unpack-" + shortened(digest))
                 .unstarted(() -> send(input, blocks));
         MessageDigest hash = sha256();
-        TarInput tarInput = new TarInput(blocks, hash, recorder, limits.maxBytes());
+        TarInput tarInput = new TarInput(blocks, hash, recorder, limits.bytes());
         TarReader tar = new TarReader(tarInput);
         reader.start();
         TarEntry current = null;
@@ -79,9 +80,15 @@ public final class LayerUnpacker {
                 if (current == null) {
                     break;
                 }
-                if (tar.entries() > limits.maxEntries()) {
+                if (tar.entries() > limits.entries()) {
                     throw new ImageException(Kind.CORRUPT,
-                            "it has more than " + limits.maxEntries() + " entries, the limit for a layer");
+                            "it has more than " + limits.entries()
+                                    + " entries, the limit for a layer (limits.layer_entries)");
+                }
+                if (current.sparse() != null && current.sparse().fileSize() > limits.bytes()) {
+                    throw new ImageException(Kind.CORRUPT, "it is a file of " + current.sparse().fileSize()
+                            + " bytes with its holes, more than " + limits.bytes()
+                            + ", the limit for a layer (limits.layer_bytes)");
                 }
                 writer.write(current);
             }
@@ -100,8 +107,8 @@ public final class LayerUnpacker {
         }
     }
 
-    private static void send(BlobInput input, Blocks blocks) {
-        try (InputStream tar = Decompression.open(input)) {
+    private void send(BlobInput input, Blocks blocks) {
+        try (InputStream tar = new RatioGuard(Decompression.open(input), input, limits)) {
             blocks.send(tar);
             input.verify();
             blocks.end(null);
@@ -147,7 +154,7 @@ public final class LayerUnpacker {
     private static ImageException failure(String what, @Nullable TarEntry entry, IOException e) {
         String where = what + (entry == null ? "" : ", entry " + entry.path()) + ": ";
         return switch (e) {
-            case ImageException image when String.valueOf(image.getMessage()).contains(what) -> image;
+            case ImageException image when String.valueOf(image.getMessage()).startsWith(what) -> image;
             case ImageException image -> new ImageException(image.kind(), where + image.getMessage(), image);
             case LinuxException linux -> ofCall(where, linux);
             default -> new ImageException(Kind.INTERNAL, where + e.getMessage(), e);

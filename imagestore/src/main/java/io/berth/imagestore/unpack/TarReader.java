@@ -23,6 +23,8 @@ final class TarReader {
     private static final int HEADER = TarHeader.BLOCK_BYTES;
     /** What an extended header or a long name may take: as in Go's archive/tar, which wrote most layers. */
     private static final int MAX_EXTENSION_BYTES = 1 << 20;
+    /** Characters of a malformed entry's name that an error shows. */
+    private static final int SHOWN_NAME = 256;
     private static final int MAX_EXTENTS = 100_000;
     private static final long MAX_ID = 0xffff_fffeL;
 
@@ -327,7 +329,7 @@ final class TarReader {
         return null;
     }
 
-    private static void checkHeader(TarHeader header) throws ImageException {
+    private void checkHeader(TarHeader header) throws ImageException {
         boolean valid;
         try {
             valid = header.hasValidChecksum();
@@ -335,7 +337,10 @@ final class TarReader {
             valid = false;
         }
         if (!valid) {
-            throw corrupt("a header near \"" + name(header.name()) + "\" does not match its checksum", null);
+            // Its bytes are not shown: what is no header may be anything.
+            throw corrupt(entries == 0
+                    ? "it is no tar archive: its first header does not match its checksum"
+                    : "the header behind entry " + entries + " does not match its checksum", null);
         }
     }
 
@@ -394,8 +399,10 @@ final class TarReader {
         return Arrays.copyOf(name, end);
     }
 
+    /** A name that may be anything, for people. */
     private static String name(byte[] name) {
-        return new String(name, StandardCharsets.UTF_8);
+        String text = new String(name, StandardCharsets.UTF_8).replaceAll("\\p{Cntrl}", "?");
+        return text.length() > SHOWN_NAME ? text.substring(0, SHOWN_NAME) + "..." : text;
     }
 
     private static ImageException truncated(String where) {

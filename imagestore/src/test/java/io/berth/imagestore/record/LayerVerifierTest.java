@@ -8,11 +8,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.berth.imagestore.ImageException;
+import io.berth.imagestore.LayerLimits;
 import io.berth.imagestore.registry.Descriptor;
 import io.berth.imagestore.registry.Digest;
 import io.berth.imagestore.unpack.LayerUnpacker;
 import io.berth.imagestore.unpack.TarBuilder;
-import io.berth.imagestore.unpack.UnpackLimits;
 import io.berth.imagestore.unpack.UnpackedLayer;
 import io.berth.linux.RawPath;
 import io.berth.linux.Xattr;
@@ -53,7 +53,7 @@ class LayerVerifierTest {
                 .add(file("twice", "first")).add(file("twice", "second"))
                 .add(file("cap", "x").pax("SCHILY.xattr.user.note", "remember"))
                 .build();
-        unpacked = new LayerUnpacker(UnpackLimits.DEFAULT).unpack(new ByteArrayInputStream(tar),
+        unpacked = new LayerUnpacker(LayerLimits.DEFAULT).unpack(new ByteArrayInputStream(tar),
                 new Descriptor("", Digest.of("sha256", tar).toString(), tar.length, List.of(), Map.of()),
                 layer);
         assertThat(differences()).isEmpty();

@@ -136,7 +136,7 @@ class AuthFileTest {
     }
 
     @Test
-    void arefusalSaysWhereToLook() throws Exception {
+    void aRefusalSaysWhereToLook() throws Exception {
         try (FakeRegistry registry = new FakeRegistry()) {
             for (int i = 0; i < 4; i++) {
                 registry.answer(FakeRegistry.manifest("team/app", "1"),

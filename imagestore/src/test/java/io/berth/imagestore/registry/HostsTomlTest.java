@@ -3,6 +3,7 @@ package io.berth.imagestore.registry;
 import static io.berth.imagestore.registry.TestOptions.fails;
 import static io.berth.imagestore.registry.TestOptions.options;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.berth.imagestore.ImageException.Kind;
 import io.berth.imagestore.RegistryAuth;
@@ -12,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -190,7 +192,7 @@ class HostsTomlTest {
             "'[host.\"https://a\"]\nskip_verify = true\n[host.\"https://a/x\"]' | host a stands here twice"})
     void aMalformedFileIsRefusedByNameAndLineAndNotQuoted(String text, String message) throws IOException {
         write("quay.io", text);
-        assertThat(org.assertj.core.api.Assertions.catchThrowable(() -> endpoints("quay.io/app")))
+        assertThat(catchThrowable(() -> endpoints("quay.io/app")))
                 .hasMessageContaining(message).hasMessageContaining("quay.io/hosts.toml")
                 .hasMessageNotContaining("s3cret");
         fails(() -> endpoints("quay.io/app"), Kind.INVALID, message);
@@ -218,7 +220,7 @@ class HostsTomlTest {
     }
 
     private static String text(Endpoint endpoint) {
-        HostAccess access = java.util.Objects.requireNonNull(endpoint.access());
+        HostAccess access = Objects.requireNonNull(endpoint.access());
         return access.scheme() + "://" + endpoint.apiHost() + access.path() + " " + endpoint.repository()
                 + " ns=" + access.namespace();
     }

@@ -3,6 +3,7 @@ package io.berth.imagestore.registry;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -12,6 +13,7 @@ class PlatformTest {
     @CsvSource({"arm64, v8, arm64, '', true", "arm64, v8, arm64, v8, true", "arm64, v8, arm64, v9, false",
             "arm64, v8, arm, v7, false", "arm, v7, arm, v6, true", "arm, v6, arm, v7, false",
             "amd64, '', amd64, '', true", "amd64, '', amd64, v1, true", "amd64, '', amd64, v3, false",
+            "amd64, v3, amd64, v2, true", "amd64, v3, amd64, '', true", "amd64, v2, amd64, v3, false",
             "amd64, '', arm64, '', false", "amd64, '', amd64, x, false"})
     void anImageRunsWhereItsVariantIsNotNewerThanTheNode(String architecture, String variant, String offered,
             String offeredVariant, boolean runs) {
@@ -38,5 +40,21 @@ class PlatformTest {
     void thisNodeIsLinux() {
         assertThat(Platform.ofThisNode().os()).isEqualTo("linux");
         assertThat(Platform.ofThisNode().suits(Platform.ofThisNode())).isPositive();
+    }
+
+    @Test
+    void theLevelOfAProcessorIsTheHighestWhoseFlagsAreAllThere() {
+        String second = "fpu sse2 cx16 lahf_lm popcnt sse4_1 sse4_2 ssse3";
+        String third = " abm avx avx2 bmi1 bmi2 f16c fma movbe xsave";
+        assertThat(X86Level.of(flags("fpu sse2"))).isEqualTo(1);
+        assertThat(X86Level.of(flags("fpu sse2" + third))).isEqualTo(1);
+        assertThat(X86Level.of(flags(second))).isEqualTo(2);
+        assertThat(X86Level.of(flags(second + third))).isEqualTo(3);
+        assertThat(X86Level.of(flags(second + third + " avx512f avx512bw avx512cd avx512dq avx512vl")))
+                .isEqualTo(4);
+    }
+
+    private static Set<String> flags(String text) {
+        return Set.of(text.split(" "));
     }
 }

@@ -13,9 +13,13 @@ import io.berth.imagestore.ImageException.Kind;
 import io.berth.imagestore.RegistryAuth;
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -243,6 +247,60 @@ class RegistryFaultTest {
         }
         fails(() -> client().resolve(registry.host() + "/app:deep", RegistryAuth.NONE), Kind.UNSUPPORTED,
                 "has no image for linux/amd64");
+    }
+
+    @Test
+    void manifestsOfTooManyLayersAndIndexesOfTooManyNamelessEntriesAreRefused() {
+        TestImage image = TestImage.of("amd64", 10);
+        String layer = "{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\",\"digest\":\"%s\",\"size\":10}"
+                .formatted(TestImage.digest(image.layer()));
+        registry.document("team/app", "many", """
+            {"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",
+             "config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"%s","size":%d},
+             "layers":[%s]}""".formatted(TestImage.digest(image.config()), image.config().length,
+                String.join(",", Collections.nCopies(501, layer))).getBytes(StandardCharsets.UTF_8));
+        fails(() -> client().resolve(registry.host() + "/team/app:many", RegistryAuth.NONE), Kind.UNSUPPORTED,
+                "has 501 layers; at most 500");
+
+        byte[] artifact = "{\"schemaVersion\":2,\"mediaType\":\"application/x\"}".getBytes(StandardCharsets.UTF_8);
+        registry.document("team/app", "artifact", artifact);
+        String entry = "{\"mediaType\":\"application/x\",\"digest\":\"%s\",\"size\":%d}"
+                .formatted(TestImage.digest(artifact), artifact.length);
+        registry.document("team/app", "nameless",
+                TestImage.index(Collections.nCopies(100, entry).toArray(String[]::new)));
+        fails(() -> client().resolve(registry.host() + "/team/app:nameless", RegistryAuth.NONE), Kind.UNSUPPORTED,
+                "application/x");
+        assertThat(registry.asked().stream().filter(each -> each.path().contains("sha256:"))).hasSize(32);
+    }
+
+    @Test
+    void aResponseWithoutEndIsRefusedBeforeItFillsTheMemory() throws Exception {
+        try (ServerSocket server = new ServerSocket(0, 8, InetAddress.getLoopbackAddress())) {
+            Thread.ofVirtual().start(() -> {
+                while (true) {
+                    try (Socket socket = server.accept()) {
+                        socket.getOutputStream().write("HTTP/1.1 200 OK\r\nX: ".getBytes(StandardCharsets.US_ASCII));
+                        for (int i = 0; i < 64; i++) {
+                            socket.getOutputStream().write("y".repeat(1 << 20).getBytes(StandardCharsets.US_ASCII));
+                        }
+                    } catch (IOException e) {
+                        if (server.isClosed()) {
+                            return;
+                        }
+                    }
+                }
+            });
+            fails(() -> client().resolve("127.0.0.1:" + server.getLocalPort() + "/team/app:1", RegistryAuth.NONE),
+                    Kind.UNAVAILABLE, "127.0.0.1:" + server.getLocalPort());
+        }
+    }
+
+    @Test
+    void aDocumentNestedTooDeeplyIsRefused() {
+        registry.document("team/app", "deep", "application/vnd.oci.image.manifest.v1+json",
+                ("{\"a\":" + "[".repeat(5000) + "]".repeat(5000) + "}").getBytes(StandardCharsets.UTF_8));
+        fails(() -> client().resolve(registry.host() + "/team/app:deep", RegistryAuth.NONE), Kind.CORRUPT,
+                "beyond the limits");
     }
 
     @Test

@@ -106,6 +106,33 @@ class RegistryTlsTest {
     }
 
     @Test
+    void hostsTomlNamesAuthoritiesAndClientCertificates() throws Exception {
+        Path combined = Files.writeString(directory.resolve("client.pem"),
+                Files.readString(directory.resolve("client.crt"))
+                        + Files.readString(directory.resolve("client.key")));
+        try (TestRegistry registry = tls(", clientcas: [" + directory.resolve("ca.crt") + "]")) {
+            String pair = "client = [[\"../../client.crt\", \"../../client.key\"]]\n";
+            hosts(registry, "ca = \"../../ca.crt\"\n" + pair);
+            hosts(registry, "skip_verify = true\nclient = \"" + combined + "\"\n");
+            fails(() -> hosts(registry, pair), Kind.UNAVAILABLE, "the TLS handshake with " + registry.host());
+            fails(() -> hosts(registry, "ca = \"../../ca.crt\"\n"), Kind.UNAVAILABLE, registry.host());
+            fails(() -> hosts(registry, "ca = \"absent.crt\"\n"), Kind.INVALID, "absent.crt");
+        }
+    }
+
+    /** Pulls by a name for which hosts.toml has {@code registry} as the server. */
+    private static void hosts(TestRegistry registry, String lines) throws IOException {
+        Path hosts = Files.createTempDirectory(directory, "hosts");
+        Files.writeString(Files.createDirectory(hosts.resolve("moved.example")).resolve("hosts.toml"),
+                "server = \"https://" + registry.host() + "\"\n" + lines);
+        RegistryClient client = RegistryClient
+                .open(options(new RegistryFiles(null, List.of(hosts), List.of(), null, null), Map.of()));
+        try (Resolved image = client.resolve("moved.example/team/app:1", RegistryAuth.NONE)) {
+            assertThat(image.readConfig()).isEqualTo(IMAGE.config());
+        }
+    }
+
+    @Test
     void aRealRegistryTakesTheTokenOfItsTokenService() throws Exception {
         HttpServer service = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0),
                 16);

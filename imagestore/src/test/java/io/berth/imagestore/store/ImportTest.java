@@ -4,6 +4,7 @@ import static io.berth.imagestore.unpack.TarBuilder.file;
 import static io.berth.imagestore.unpack.TarBuilder.symlink;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.berth.imagestore.Image;
 import io.berth.imagestore.ImageException;
@@ -97,7 +98,12 @@ class ImportTest {
         Path blob = layout.resolve("blobs/sha256").resolve(image.layers.getFirst().digest().substring(7));
         Files.delete(blob);
 
-        assertKind(text, Kind.CORRUPT, "does not match its checksum");
+        assertKind(text, Kind.CORRUPT, "it is no tar archive: its first header does not match its checksum");
+        assertThat(catchThrowable(() -> store.importFrom(text))).hasMessageNotContaining("hello");
+        Path json = Files.createDirectory(folder.resolve("json"));
+        Files.writeString(json.resolve("manifest.json"), "[{\"s3cret\": tok3n}]");
+        assertKind(json, Kind.CORRUPT, "manifest.json is malformed: it is not JSON");
+        assertThat(catchThrowable(() -> store.importFrom(json))).hasMessageNotContaining("tok3n");
         assertKind(empty, Kind.INVALID, "neither index.json");
         assertKind(folder.resolve("absent"), Kind.NOT_FOUND, "absent");
         assertKind(layout, Kind.CORRUPT, "has no blobs/sha256/");

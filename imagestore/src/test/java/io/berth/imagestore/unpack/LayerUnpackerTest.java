@@ -10,6 +10,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.github.luben.zstd.Zstd;
 import io.berth.imagestore.ImageException;
 import io.berth.imagestore.ImageException.Kind;
+import io.berth.imagestore.LayerLimits;
 import io.berth.imagestore.record.Difference;
 import io.berth.imagestore.record.LayerTar;
 import io.berth.imagestore.record.LayerVerifier;
@@ -379,9 +380,12 @@ class LayerUnpackerTest {
         frames.writeBytes(Zstd.compress(Arrays.copyOf(tar, 300_000)));
         frames.writeBytes(Zstd.compress(Arrays.copyOfRange(tar, 300_000, tar.length)));
         frames.writeBytes(new byte[]{0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 'x', 'y', 'z'});
+        ByteArrayOutputStream chunked = new ByteArrayOutputStream();
+        chunked.writeBytes(new byte[]{0x5e, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 'x', 'y'});
+        chunked.writeBytes(frames.toByteArray());
         Map<String, byte[]> blobs = Map.of("plain", tar, "gzip", gzip(tar), "members", members.toByteArray(),
                 "zstd",
-                Zstd.compress(tar), "frames", frames.toByteArray());
+                Zstd.compress(tar), "frames", frames.toByteArray(), "chunked", chunked.toByteArray());
         String diffId = Digest.of("sha256", tar).toString();
 
         for (Map.Entry<String, byte[]> blob : blobs.entrySet()) {
@@ -391,6 +395,17 @@ class LayerUnpackerTest {
             assertThat(unpacked.diffId()).as(blob.getKey()).isEqualTo(diffId);
             assertThat(unpacked.tarBytes()).isEqualTo(tar.length);
             assertThat(Files.readAllBytes(target.resolve("random"))).isEqualTo(content);
+        }
+    }
+
+    @Test
+    void anEmptyLayerIsALayer() throws Exception {
+        byte[] zeros = new byte[1024];
+        for (byte[] blob : List.of(zeros, gzip(zeros), Zstd.compress(zeros), new byte[0], gzip(new byte[0]))) {
+            Path target = Files.createTempDirectory(folder, "empty");
+            UnpackedLayer unpacked = unpack(target, blob, blob);
+            assertThat(unpacked.inodes()).isEqualTo(1);
+            assertThat(target).isEmptyDirectory();
         }
     }
 
@@ -413,6 +428,9 @@ class LayerUnpackerTest {
         byte[] zstd = Zstd.compress(tar);
         byte[] half = Arrays.copyOf(zstd, zstd.length - 4);
         assertRefused("zstd", half, half, "cannot be decompressed");
+        byte[] garbage = Arrays.copyOf(zstd, zstd.length + 9);
+        garbage[zstd.length] = 'x';
+        assertRefused("garbage", garbage, garbage, "cannot be decompressed");
     }
 
     @Test
@@ -420,13 +438,47 @@ class LayerUnpackerTest {
         byte[] tar = new TarBuilder().add(file("a", "")).add(file("b", "")).add(file("c", "")).build();
 
         assertThatThrownBy(
-                () -> new LayerUnpacker(new UnpackLimits(2, 1 << 20)).unpack(new ByteArrayInputStream(tar),
+                () -> new LayerUnpacker(new LayerLimits(2, 1 << 20, 1000)).unpack(new ByteArrayInputStream(tar),
                         descriptor(tar), layer))
                 .hasMessageContaining("more than 2 entries");
         assertThatThrownBy(
-                () -> new LayerUnpacker(new UnpackLimits(9, 1024)).unpack(new ByteArrayInputStream(tar),
+                () -> new LayerUnpacker(new LayerLimits(9, 1024, 1000)).unpack(new ByteArrayInputStream(tar),
                         descriptor(tar), Files.createDirectory(folder.resolve("second"))))
                 .hasMessageContaining("more than 1024 bytes");
+        byte[] holes = new TarBuilder().add(file("h", "").pax("GNU.sparse.size", "9223372036854775807")
+                .pax("GNU.sparse.map", "0,0")).build();
+        assertThatThrownBy(() -> unpack(Files.createDirectory(folder.resolve("third")), holes, holes))
+                .hasMessageContaining("entry h: it is a file of 9223372036854775807 bytes with its holes");
+    }
+
+    @Test
+    void aBlobThatUnpacksToUnbelievablyMuchIsRefused() throws Exception {
+        byte[] small = new byte[2_000_000];
+        InputStream endless = new InputStream() {
+            @Override
+            public int read() {
+                return 0;
+            }
+
+            @Override
+            public int read(byte[] buffer, int offset, int length) {
+                return length;
+            }
+        };
+        BlobInput blob = new BlobInput(new ByteArrayInputStream(small));
+        assertThat(blob.readNBytes(1_000_000)).hasSize(1_000_000);
+        try (RatioGuard guard = new RatioGuard(endless, blob, LayerLimits.DEFAULT)) {
+            byte[] buffer = new byte[1 << 20];
+            for (long read = 0; read < 1_073_741_824L; read += buffer.length) {
+                assertThat(guard.readNBytes(buffer, 0, buffer.length)).isEqualTo(buffer.length);
+            }
+            assertThatThrownBy(() -> guard.read(buffer, 0, buffer.length))
+                    .isInstanceOf(ImageException.class)
+                    .hasMessageContaining("its first 1000000 bytes unpack to more than 1000 times as many");
+            // What comes later may make up for it.
+            assertThat(blob.readNBytes(1_000_000)).hasSize(1_000_000);
+            assertThat(guard.read(buffer, 0, buffer.length)).isEqualTo(buffer.length);
+        }
     }
 
     @Test
@@ -459,7 +511,7 @@ class LayerUnpackerTest {
         AtomicReference<Throwable> thrown = new AtomicReference<>();
         Thread caller = Thread.ofPlatform().start(() -> {
             try {
-                new LayerUnpacker(UnpackLimits.DEFAULT).unpack(stuck, descriptor(tar), layer);
+                new LayerUnpacker(LayerLimits.DEFAULT).unpack(stuck, descriptor(tar), layer);
             } catch (ImageException e) {
                 thrown.set(e);
             }
@@ -492,7 +544,7 @@ class LayerUnpackerTest {
     }
 
     private static UnpackedLayer unpack(Path target, byte[] blob, byte[] described) throws ImageException {
-        UnpackedLayer unpacked = new LayerUnpacker(UnpackLimits.DEFAULT)
+        UnpackedLayer unpacked = new LayerUnpacker(LayerLimits.DEFAULT)
                 .unpack(new ByteArrayInputStream(blob), descriptor(described), target);
         assertRecorded(target, unpacked);
         return unpacked;

@@ -1,5 +1,6 @@
 package io.berth.imagestore.unpack;
 
+import io.berth.imagestore.LayerLimits;
 import io.berth.imagestore.registry.Descriptor;
 import io.berth.imagestore.registry.Digest;
 import io.berth.linux.Fd;
@@ -43,7 +44,7 @@ final class UnpackBenchmark {
         Descriptor descriptor = descriptor(blob);
         Times berth = median("berth", runs, directory, target -> {
             try (InputStream in = new BufferedInputStream(Files.newInputStream(blob), 64 << 10)) {
-                new LayerUnpacker(UnpackLimits.DEFAULT).unpack(in, descriptor, target);
+                new LayerUnpacker(LayerLimits.DEFAULT).unpack(in, descriptor, target);
             }
         });
         Times tar = median("tar", runs, directory, target -> {

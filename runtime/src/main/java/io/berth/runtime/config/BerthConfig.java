@@ -1,5 +1,6 @@
 package io.berth.runtime.config;
 
+import io.berth.imagestore.LayerLimits;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -86,6 +87,7 @@ public record BerthConfig(Path root, Path state, Path socket, Optional<Path> shi
     /**
      * @param maxExecSyncOutputBytes what ExecSync returns at most of stdout, and as much of stderr
      * @param pidsLimit tasks a container may have unless its request says otherwise; 0 for no limit
+     * @param layer what a layer of an image may at most contain
      */
-    public record Limits(long maxExecSyncOutputBytes, long pidsLimit) {}
+    public record Limits(long maxExecSyncOutputBytes, long pidsLimit, LayerLimits layer) {}
 }

@@ -1,5 +1,6 @@
 package io.berth.runtime.config;
 
+import io.berth.imagestore.LayerLimits;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
@@ -82,6 +83,12 @@ record ConfigKey<T>(String name, ValueType<T> type, T defaultValue) {
     static final ConfigKey<Long> EXEC_SYNC_OUTPUT = new ConfigKey<>("limits.exec_sync_output",
             ValueType.SIZE_BYTES,
             8L << 20);
+    static final ConfigKey<Long> LAYER_ENTRIES = new ConfigKey<>("limits.layer_entries",
+            ValueType.number(1, Long.MAX_VALUE), LayerLimits.DEFAULT.entries());
+    static final ConfigKey<Long> LAYER_BYTES = new ConfigKey<>("limits.layer_bytes", ValueType.SIZE_BYTES,
+            LayerLimits.DEFAULT.bytes());
+    static final ConfigKey<Long> LAYER_RATIO = new ConfigKey<>("limits.layer_ratio",
+            ValueType.number(1, Long.MAX_VALUE), LayerLimits.DEFAULT.ratio());
     static final ConfigKey<Long> PIDS = new ConfigKey<>("limits.pids", ValueType.number(0, 4_194_304), 0L);
 
     /** Of each handler, below {@code runtimes.<name>}. */
@@ -98,7 +105,7 @@ record ConfigKey<T>(String name, ValueType<T> type, T defaultValue) {
             STREAMING_ADDRESS, STREAMING_PORT, STREAMING_CERTIFICATE, STREAMING_KEY, STREAMING_IDLE,
             METRICS_ENABLED, METRICS_ADDRESS, METRICS_PORT,
             SECCOMP_PROFILE,
-            OCI_TIMEOUT, SHIM_TIMEOUT, EXEC_SYNC_OUTPUT, PIDS, RUNTIME_PATH, RUNTIME_ARGS);
+            OCI_TIMEOUT, SHIM_TIMEOUT, EXEC_SYNC_OUTPUT, PIDS, LAYER_ENTRIES, LAYER_BYTES, LAYER_RATIO, RUNTIME_PATH, RUNTIME_ARGS);
 
     /** The handlers that are there without any configuration. */
     static final List<String> DEFAULT_HANDLERS = List.of("runc", "crun");

@@ -1,5 +1,6 @@
 package io.berth.runtime.config;
 
+import io.berth.imagestore.LayerLimits;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -150,7 +151,9 @@ public final class ConfigLoader {
                 new BerthConfig.Timeouts(settings.get(ConfigKey.OCI_TIMEOUT),
                         settings.get(ConfigKey.SHIM_TIMEOUT)),
                 new BerthConfig.Limits(settings.get(ConfigKey.EXEC_SYNC_OUTPUT),
-                        settings.get(ConfigKey.PIDS)));
+                        settings.get(ConfigKey.PIDS),
+                        new LayerLimits(settings.get(ConfigKey.LAYER_ENTRIES),
+                                settings.get(ConfigKey.LAYER_BYTES), settings.get(ConfigKey.LAYER_RATIO))));
     }
 
     private Map<String, BerthConfig.OciHandler> runtimes() {

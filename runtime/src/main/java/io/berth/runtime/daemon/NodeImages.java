@@ -25,16 +25,16 @@ public final class NodeImages {
         BerthConfig.Registry registry = config.registry();
         var files = new RegistryFiles(registry.registriesConf(), registry.hostsDirs(), registry.certsDirs(),
                 registry.authFile().orElse(null), registry.signaturePolicy().orElse(null));
-        var options = RegistryOptions.defaults(files, environment(registry.proxies()));
+        var options = RegistryOptions.defaults(files, environment(registry.proxies(), System.getenv()));
         return ImageStore.open(
                 new ImageStoreConfig(config.root().resolve("images"), registry.registriesConf(),
-                        registry.parallelLayers(), Set.copyOf(registry.pinned())),
+                        registry.parallelLayers(), Set.copyOf(registry.pinned()), config.limits().layer()),
                 RegistryClient.open(options), meters);
     }
 
-    /** This process' environment, with the configuration's proxies in place of its own. */
-    private static Map<String, String> environment(BerthConfig.Proxies proxies) {
-        Map<String, String> environment = new HashMap<>(System.getenv());
+    /** An environment with the configuration's proxies in place of its own. */
+    static Map<String, String> environment(BerthConfig.Proxies proxies, Map<String, String> inherited) {
+        Map<String, String> environment = new HashMap<>(inherited);
         Map.of("HTTP_PROXY", proxies.http(), "HTTPS_PROXY", proxies.https(), "NO_PROXY",
                 String.join(",", proxies.none())).forEach((variable, value) -> {
                     if (!value.isEmpty()) {

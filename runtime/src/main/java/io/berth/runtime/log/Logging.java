@@ -48,8 +48,11 @@ public final class Logging extends ContextAwareBase implements Configurator {
         context.getLogger("io.berth").setLevel(level);
         // gRPC sets a TCP option on every connection, and Netty complains that a Unix socket has none.
         context.getLogger("io.netty.bootstrap").setLevel(Level.ERROR);
-        // At debug, Netty writes out every frame and its whole start.
+        // At debug, the HTTP client writes out headers, and with them credentials.
+        context.getLogger("org.apache.hc").setLevel(level.isGreaterOrEqual(Level.INFO) ? Level.WARN : Level.INFO);
+        // At debug, Netty writes out its whole start.
         context.getLogger("io.netty").setLevel(level == Level.TRACE ? Level.TRACE : Level.WARN);
-        context.getLogger("io.grpc.netty").setLevel(level == Level.TRACE ? Level.TRACE : Level.WARN);
+        // At debug, it writes out frames, and with PullImage's the credentials: no level may show them.
+        context.getLogger("io.grpc.netty").setLevel(Level.WARN);
     }
 }

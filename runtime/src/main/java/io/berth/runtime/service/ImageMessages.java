@@ -11,6 +11,8 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 
 /** Images as CRI messages. */
 final class ImageMessages {
@@ -22,7 +24,8 @@ final class ImageMessages {
     static io.berth.cri.v1.Image image(Image image) {
         io.berth.cri.v1.Image.Builder message = io.berth.cri.v1.Image.newBuilder().setId(image.id())
                 .addAllRepoTags(image.repoTags()).addAllRepoDigests(image.repoDigests())
-                .setSize(image.sizeBytes()).setSpec(ImageSpec.newBuilder().setImage(image.id()))
+                .setSize(image.sizeBytes()).setSpec(ImageSpec.newBuilder().setImage(image.id())
+                        .putAllAnnotations(annotations(image)))
                 .setPinned(image.pinned());
         String user = List.of(image.config().user().split(":", 2)).getFirst();
         if (user.matches("\\d{1,18}")) {
@@ -31,6 +34,19 @@ final class ImageMessages {
             message.setUsername(user);
         }
         return message.build();
+    }
+
+    /** The annotations of the manifest, as CRI-O shows them too. */
+    private static Map<String, String> annotations(Image image) {
+        Map<String, String> annotations = new TreeMap<>();
+        try {
+            JSON.readTree(image.manifestJson()).path("annotations").properties()
+                    .forEach(entry -> annotations.put(entry.getKey(), entry.getValue().asText("")));
+        } catch (JsonProcessingException e) {
+            // It was parsed when the image came, so this cannot be; and a list must not fail for one image.
+            annotations.clear();
+        }
+        return annotations;
     }
 
     /** The {@code info} of a verbose {@code ImageStatus}; for people, its shape is no interface. */

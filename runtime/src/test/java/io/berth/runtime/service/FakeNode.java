@@ -6,6 +6,7 @@ import io.berth.imagestore.Image;
 import io.berth.imagestore.ImageConfig;
 import io.berth.imagestore.ImageException;
 import io.berth.imagestore.Images;
+import io.berth.imagestore.LayerLimits;
 import io.berth.imagestore.RegistryAuth;
 import io.berth.imagestore.Snapshots;
 import io.berth.linux.NetworkInterfaces;
@@ -78,13 +79,15 @@ final class FakeNode {
                 directory.resolve("state/berth.sock"), Optional.empty(), "runc", "cgroupfs",
                 new BerthConfig.Log("info", false),
                 Map.of("runc", new BerthConfig.OciHandler("runc", List.of())),
-                new BerthConfig.Registry(directory.resolve("registries.conf"), List.of(), 3, List.of()),
+                new BerthConfig.Registry(directory.resolve("registries.conf"), List.of(), List.of(),
+                        Optional.empty(), Optional.empty(), new BerthConfig.Proxies("", "", List.of()), 3,
+                        List.of()),
                 new BerthConfig.Cni(List.of(), directory.resolve("cni"), Duration.ofSeconds(5)),
                 new BerthConfig.Streaming("127.0.0.1", 0, Optional.empty(), Optional.empty(),
                         Duration.ofMinutes(1)),
                 new BerthConfig.Metrics(false, "127.0.0.1", 0), new BerthConfig.Seccomp(Optional.empty()),
                 new BerthConfig.Timeouts(Duration.ofSeconds(5), Duration.ofSeconds(5)),
-                new BerthConfig.Limits(1 << 20, 0));
+                new BerthConfig.Limits(1 << 20, 0, LayerLimits.DEFAULT));
     }
 
     Seams seams() {
