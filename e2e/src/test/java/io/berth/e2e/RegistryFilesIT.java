@@ -109,7 +109,8 @@ final class RegistryFilesIT {
     void theNodesCredentialsOpenARegistryForPullsThatBringNone() throws IOException {
         String reference = basic.push("node/app", "v1", image("node"));
         assertThatThrownBy(() -> pull(reference, AuthConfig.getDefaultInstance()))
-                .hasMessageStartingWith("UNAUTHENTICATED").hasMessageContaining(authFile() + ", which does not exist");
+                .hasMessageStartingWith("UNAUTHENTICATED")
+                .hasMessageContaining(authFile() + ", which does not exist");
         Files.writeString(authFile(), """
             {"auths": {"%1$s": {"auth": "bm90OnRoaXM="}, "%1$s/node": {"auth": "%2$s"}}}"""
                 .formatted(basic.authority(), base64(USER + ":" + PASSWORD)));
@@ -225,7 +226,8 @@ final class RegistryFilesIT {
         assertThat(info.path("chainID").asText())
                 .isEqualTo(new Blob(String.join(" ", diffIds).getBytes(StandardCharsets.UTF_8)).digest());
         assertThat(info.path("imageSpec").path("config").path("Env").toString()).contains("IMAGE=verbose");
-        assertThat(status.getImage().getSpec().getAnnotationsMap()).isEqualTo(Map.of("org.example.team", "berth"));
+        assertThat(status.getImage().getSpec().getAnnotationsMap())
+                .isEqualTo(Map.of("org.example.team", "berth"));
         assertThat(status(reference, false).getInfoMap()).isEmpty();
     }
 
@@ -260,14 +262,15 @@ final class RegistryFilesIT {
         signer.initSign(key.getPrivate());
         signer.update(payload.bytes());
         var config = new Blob(new byte[]{'{', '}'});
-        var manifest = new Blob("""
-            {"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",
-             "config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"%s","size":%d},
-             "layers":[{"mediaType":"application/vnd.dev.cosign.simplesigning.v1+json","digest":"%s","size":%d,
-              "annotations":{"dev.cosignproject.cosign/signature":"%s"}}]}"""
-                .formatted(config.digest(), config.size(), payload.digest(), payload.size(),
-                        Base64.getEncoder().encodeToString(signer.sign()))
-                .getBytes(StandardCharsets.UTF_8));
+        var manifest = new Blob(
+                """
+                    {"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",
+                     "config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"%s","size":%d},
+                     "layers":[{"mediaType":"application/vnd.dev.cosign.simplesigning.v1+json","digest":"%s","size":%d,
+                      "annotations":{"dev.cosignproject.cosign/signature":"%s"}}]}"""
+                        .formatted(config.digest(), config.size(), payload.digest(), payload.size(),
+                                Base64.getEncoder().encodeToString(signer.sign()))
+                        .getBytes(StandardCharsets.UTF_8));
         open.push(repository, image.manifest().digest().replace(':', '-') + ".sig",
                 new TestImage("application/vnd.oci.image.manifest.v1+json", manifest, config,
                         List.of(new Layer(payload, Compression.NONE, payload.digest())), "amd64"));

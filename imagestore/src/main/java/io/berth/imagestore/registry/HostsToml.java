@@ -29,7 +29,8 @@ import org.tomlj.TomlTable;
  */
 final class HostsToml {
     private static final String NAME = "hosts.toml";
-    private static final Set<String> HOST_KEYS = Set.of("capabilities", "ca", "client", "skip_verify", "header",
+    private static final Set<String> HOST_KEYS = Set.of("capabilities", "ca", "client", "skip_verify",
+            "header",
             "override_path", "dial_timeout");
     private static final Pattern DURATION_PART = Pattern.compile("([0-9]{1,6})(ms|s|m|h)");
 

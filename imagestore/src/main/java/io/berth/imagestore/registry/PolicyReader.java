@@ -91,8 +91,9 @@ final class PolicyReader {
         List<String> sources = Stream.of("keyPath", "keyPaths", "keyData", "keyDatas", "fulcio", "pki")
                 .filter(node::has).toList();
         if (sources.size() != 1) {
-            throw invalid(where, "must have one of keyPath, keyPaths, keyData, keyDatas, fulcio and pki; it has "
-                    + (sources.isEmpty() ? "none" : String.join(", ", sources)));
+            throw invalid(where,
+                    "must have one of keyPath, keyPaths, keyData, keyDatas, fulcio and pki; it has "
+                            + (sources.isEmpty() ? "none" : String.join(", ", sources)));
         }
         String source = sources.getFirst();
         if (source.equals("fulcio") || source.equals("pki")) {

@@ -31,10 +31,12 @@ final class RegistriesConf {
     /** No file: every registry is its own and only endpoint. */
     static final RegistriesConf EMPTY = new RegistriesConf(List.of(), Map.of());
 
-    private static final Pattern LOCATION = Pattern.compile("(?:[A-Za-z0-9][A-Za-z0-9._-]*|\\[[0-9A-Fa-f:.]+])"
-            + "(?::[0-9]{1,5})?(?:/[A-Za-z0-9._-]+)*");
-    private static final Pattern PREFIX = Pattern.compile("(?:\\*\\.)?(?:[A-Za-z0-9][A-Za-z0-9._-]*|\\[[0-9A-Fa-f:.]+])"
-            + "(?::[0-9]{1,5})?(?:/[A-Za-z0-9._-]+)*(?::[\\w.-]+)?(?:@[a-z0-9]+:[0-9a-f]+)?");
+    private static final Pattern LOCATION = Pattern
+            .compile("(?:[A-Za-z0-9][A-Za-z0-9._-]*|\\[[0-9A-Fa-f:.]+])"
+                    + "(?::[0-9]{1,5})?(?:/[A-Za-z0-9._-]+)*");
+    private static final Pattern PREFIX = Pattern
+            .compile("(?:\\*\\.)?(?:[A-Za-z0-9][A-Za-z0-9._-]*|\\[[0-9A-Fa-f:.]+])"
+                    + "(?::[0-9]{1,5})?(?:/[A-Za-z0-9._-]+)*(?::[\\w.-]+)?(?:@[a-z0-9]+:[0-9a-f]+)?");
 
     private enum When {
         ALL, DIGEST_ONLY, TAG_ONLY;
@@ -95,7 +97,8 @@ final class RegistriesConf {
         ImageReference alias = aliases.isEmpty() ? null : aliases.get(shortName(text));
         return alias == null
                 ? reference
-                : new ImageReference(alias.registry(), alias.repository(), reference.tag(), reference.digest());
+                : new ImageReference(alias.registry(), alias.repository(), reference.tag(),
+                        reference.digest());
     }
 
     /** Whether a table speaks of {@code reference}. */

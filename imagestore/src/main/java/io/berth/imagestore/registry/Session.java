@@ -126,7 +126,8 @@ final class Session implements AutoCloseable {
         try {
             return URI.create(scheme + "://" + endpoint.apiHost() + path);
         } catch (IllegalArgumentException e) {
-            throw new ImageException(Kind.INVALID, "\"" + endpoint.apiHost() + "\" is no host of a registry", e);
+            throw new ImageException(Kind.INVALID, "\"" + endpoint.apiHost() + "\" is no host of a registry",
+                    e);
         }
     }
 

@@ -152,6 +152,7 @@ final class SignatureCheck {
     }
 
     private static ImageException rejected(SignaturePolicy.Rule rule, ImageReference image, String why) {
-        return new ImageException(Kind.SIGNATURE, image + " may not be pulled: " + rule.source() + ", " + why);
+        return new ImageException(Kind.SIGNATURE,
+                image + " may not be pulled: " + rule.source() + ", " + why);
     }
 }

@@ -24,7 +24,8 @@ final class X86Level {
         try {
             return Files.readAllLines(CPUINFO, StandardCharsets.ISO_8859_1).stream()
                     .filter(line -> line.startsWith("flags")).findFirst().map(line -> of(
-                            new HashSet<>(List.of(line.substring(line.indexOf(':') + 1).strip().split("\\s+")))))
+                            new HashSet<>(
+                                    List.of(line.substring(line.indexOf(':') + 1).strip().split("\\s+")))))
                     .orElse(1);
         } catch (IOException e) {
             return 1;

@@ -45,7 +45,8 @@ public final class ImageStore implements Images, ImageTools, AutoCloseable {
     private final DiskUse diskUse;
     private final MeterRegistry meters;
 
-    private ImageStore(StoreDirectory directory, Metadata metadata, Registry registry, ImageStoreConfig config,
+    private ImageStore(StoreDirectory directory, Metadata metadata, Registry registry,
+            ImageStoreConfig config,
             MeterRegistry meters) {
         this.directory = directory;
         this.metadata = metadata;
@@ -72,7 +73,8 @@ public final class ImageStore implements Images, ImageTools, AutoCloseable {
             throws ImageException {
         StoreDirectory directory = StoreDirectory.open(config.root());
         try {
-            Metadata metadata = Metadata.open(directory.database(), canonical(config.pinned(), registry)::contains);
+            Metadata metadata = Metadata.open(directory.database(),
+                    canonical(config.pinned(), registry)::contains);
             try {
                 directory.sweep(metadata.catalog());
                 ImageStore store = new ImageStore(directory, metadata, registry, config, meters);

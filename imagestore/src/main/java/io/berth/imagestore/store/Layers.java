@@ -41,7 +41,8 @@ final class Layers {
     private final Map<String, Integer> holds = new HashMap<>();
     private final Map<String, LayerTask> tasks = new HashMap<>();
 
-    Layers(Metadata metadata, StoreDirectory directory, int parallel, LayerLimits limits, MeterRegistry meters) {
+    Layers(Metadata metadata, StoreDirectory directory, int parallel, LayerLimits limits,
+            MeterRegistry meters) {
         this.metadata = metadata;
         this.directory = directory;
         this.unpacker = new LayerUnpacker(limits);

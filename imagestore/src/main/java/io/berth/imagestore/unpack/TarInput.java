@@ -111,7 +111,8 @@ final class TarInput {
         received += next.length;
         if (received > maxBytes) {
             throw new ImageException(Kind.CORRUPT,
-                    "it unpacks to more than " + maxBytes + " bytes, the limit for a layer (limits.layer_bytes)");
+                    "it unpacks to more than " + maxBytes
+                            + " bytes, the limit for a layer (limits.layer_bytes)");
         }
         hash.update(array, 0, limit);
         return true;

@@ -30,7 +30,8 @@ class AuthFileTest {
 
     @ParameterizedTest
     @CsvSource({"reg.example:5000, team/app, app", "reg.example:5000, team/app/sub, app",
-            "reg.example:5000, team/apple, team", "reg.example:5000, other, host", "REG.example:5000, x, host",
+            "reg.example:5000, team/apple, team", "reg.example:5000, other, host",
+            "REG.example:5000, x, host",
             "reg.example, team/app, nobody", "docker.io, library/busybox, hub", "docker.io, mine/x, mine",
             "registry-1.docker.io, library/x, hub", "old.example, a/b, old"})
     void theLongestParentThatHasAnEntryCounts(String host, String repository, String user) throws Exception {
@@ -62,7 +63,8 @@ class AuthFileTest {
     @ValueSource(strings = {"", "s3cret", "{\"auths\": {\"a\": {\"auth\": \"s3cret", "[\"s3cret\"]",
             "{\"auths\": [\"s3cret\"]}", "{\"auths\": {\"a\": \"s3cret\"}}", "{} s3cret"})
     void aMalformedFileIsRefusedByNameAndNotQuoted(String text) throws Exception {
-        fails(() -> read(text), Kind.INVALID, "auth_file " + directory.resolve("config.json") + " is malformed");
+        fails(() -> read(text), Kind.INVALID,
+                "auth_file " + directory.resolve("config.json") + " is malformed");
         assertThat(catchThrowable(() -> read(text))).hasMessageNotContaining("s3cret");
     }
 
@@ -166,7 +168,8 @@ class AuthFileTest {
     }
 
     private void helper(String name, String script) throws IOException {
-        Path program = Files.writeString(directory.resolve("docker-credential-" + name), "#!/bin/sh\n" + script);
+        Path program = Files.writeString(directory.resolve("docker-credential-" + name),
+                "#!/bin/sh\n" + script);
         Files.setPosixFilePermissions(program, PosixFilePermissions.fromString("rwx------"));
     }
 

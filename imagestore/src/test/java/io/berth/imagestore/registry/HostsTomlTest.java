@@ -36,8 +36,10 @@ class HostsTomlTest {
               override_path = true
             """);
         assertThat(endpoints("quay.io/team/app:1")).extracting(HostsTomlTest::text).containsExactly(
-                "https://z.example/v2 team/app ns=quay.io", "http://a.example:5000/some/path/v2 team/app ns=quay.io",
-                "https://b.example/v2/x team/app ns=quay.io", "https://quay.internal:8443/v2 team/app ns=quay.io");
+                "https://z.example/v2 team/app ns=quay.io",
+                "http://a.example:5000/some/path/v2 team/app ns=quay.io",
+                "https://b.example/v2/x team/app ns=quay.io",
+                "https://quay.internal:8443/v2 team/app ns=quay.io");
     }
 
     @Test
@@ -70,7 +72,8 @@ class HostsTomlTest {
             for (String path : List.of("manifests/1", "manifests/" + IMAGE.manifestDigest())) {
                 mirror.content("/proxy/v2/team/app/" + path, IMAGE.manifest());
             }
-            IMAGE.blobs().forEach((digest, bytes) -> mirror.content("/proxy/v2/team/app/blobs/" + digest, bytes));
+            IMAGE.blobs()
+                    .forEach((digest, bytes) -> mirror.content("/proxy/v2/team/app/blobs/" + digest, bytes));
             write("registry.example", """
                 server = "http://%s"
                 [host."http://%s/proxy"]
@@ -125,7 +128,8 @@ class HostsTomlTest {
 
             assertThat(origin.asked()).extracting(FakeRegistry.Asked::path)
                     .containsExactly(FakeRegistry.manifest("team/app", "1"));
-            assertThat(cache.asked()).hasSize(2).allSatisfy(asked -> assertThat(asked.path()).contains("/blobs/"));
+            assertThat(cache.asked()).hasSize(2)
+                    .allSatisfy(asked -> assertThat(asked.path()).contains("/blobs/"));
             pull("registry.example/team/app@" + IMAGE.manifestDigest());
             assertThat(origin.asked()).hasSize(1);
         }

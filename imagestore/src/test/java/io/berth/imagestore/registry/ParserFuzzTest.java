@@ -43,7 +43,8 @@ class ParserFuzzTest {
         refusing(OF_DOCUMENTS, () -> {
             ManifestDocument manifest = ManifestDocument.parse(Digest.of("sha256", data), "", data);
             if (manifest.isIndex()) {
-                manifest.candidates(PLATFORM).forEach(entry -> assertThat(entry.descriptor().size()).isNotNegative());
+                manifest.candidates(PLATFORM)
+                        .forEach(entry -> assertThat(entry.descriptor().size()).isNotNegative());
                 manifest.offered();
             } else {
                 manifest.config();
@@ -93,7 +94,8 @@ class ParserFuzzTest {
     @FuzzTest(maxDuration = "5m")
     void authFiles(byte[] data) {
         refusing(Set.of(Kind.INVALID), () -> {
-            AuthFile file = AuthFile.parse(Path.of("/fuzz"), data, new CredentialHelper(Map.of("PATH", "/none")));
+            AuthFile file = AuthFile.parse(Path.of("/fuzz"), data,
+                    new CredentialHelper(Map.of("PATH", "/none")));
             file.credentials("a.test", "b/c");
             file.credentials("docker.io", "library/b");
         });

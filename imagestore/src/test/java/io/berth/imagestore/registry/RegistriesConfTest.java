@@ -135,7 +135,8 @@ class RegistriesConfTest {
             blocked = true
             """;
         assertThat(endpoints(conf, "a.example.com:5000/x/y:1")).containsExactly(
-                new Endpoint("mirror.test:5000", "x/y", false), new Endpoint("a.example.com:5000", "x/y", false));
+                new Endpoint("mirror.test:5000", "x/y", false),
+                new Endpoint("a.example.com:5000", "x/y", false));
         assertThat(endpoints(conf, "example.com/x")).containsExactly(new Endpoint("example.com", "x", false));
         assertThat(endpoints(conf, "other.test/a.example.com/x")).hasSize(1);
         fails(() -> endpoints(conf, "a.blocked.example.com/x"), Kind.FORBIDDEN,
@@ -144,8 +145,10 @@ class RegistriesConfTest {
 
     @Test
     void aRewriteThatLeavesNoRepositoryIsRefusedByName() {
-        fails(() -> endpoints("[[registry]]\nprefix = \"a.test/app\"\nlocation = \"b.test\"\n", "a.test/app:1"),
-                Kind.INVALID, "location \"b.test\" of ", "registries.conf:1 leaves no repository for a.test/app");
+        fails(() -> endpoints("[[registry]]\nprefix = \"a.test/app\"\nlocation = \"b.test\"\n",
+                "a.test/app:1"),
+                Kind.INVALID, "location \"b.test\" of ",
+                "registries.conf:1 leaves no repository for a.test/app");
     }
 
     @Test

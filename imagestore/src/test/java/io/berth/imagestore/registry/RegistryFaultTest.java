@@ -262,13 +262,15 @@ class RegistryFaultTest {
         fails(() -> client().resolve(registry.host() + "/team/app:many", RegistryAuth.NONE), Kind.UNSUPPORTED,
                 "has 501 layers; at most 500");
 
-        byte[] artifact = "{\"schemaVersion\":2,\"mediaType\":\"application/x\"}".getBytes(StandardCharsets.UTF_8);
+        byte[] artifact = "{\"schemaVersion\":2,\"mediaType\":\"application/x\"}"
+                .getBytes(StandardCharsets.UTF_8);
         registry.document("team/app", "artifact", artifact);
         String entry = "{\"mediaType\":\"application/x\",\"digest\":\"%s\",\"size\":%d}"
                 .formatted(TestImage.digest(artifact), artifact.length);
         registry.document("team/app", "nameless",
                 TestImage.index(Collections.nCopies(100, entry).toArray(String[]::new)));
-        fails(() -> client().resolve(registry.host() + "/team/app:nameless", RegistryAuth.NONE), Kind.UNSUPPORTED,
+        fails(() -> client().resolve(registry.host() + "/team/app:nameless", RegistryAuth.NONE),
+                Kind.UNSUPPORTED,
                 "application/x");
         assertThat(registry.asked().stream().filter(each -> each.path().contains("sha256:"))).hasSize(32);
     }
@@ -279,9 +281,11 @@ class RegistryFaultTest {
             Thread.ofVirtual().start(() -> {
                 while (true) {
                     try (Socket socket = server.accept()) {
-                        socket.getOutputStream().write("HTTP/1.1 200 OK\r\nX: ".getBytes(StandardCharsets.US_ASCII));
+                        socket.getOutputStream()
+                                .write("HTTP/1.1 200 OK\r\nX: ".getBytes(StandardCharsets.US_ASCII));
                         for (int i = 0; i < 64; i++) {
-                            socket.getOutputStream().write("y".repeat(1 << 20).getBytes(StandardCharsets.US_ASCII));
+                            socket.getOutputStream()
+                                    .write("y".repeat(1 << 20).getBytes(StandardCharsets.US_ASCII));
                         }
                     } catch (IOException e) {
                         if (server.isClosed()) {
@@ -290,7 +294,8 @@ class RegistryFaultTest {
                     }
                 }
             });
-            fails(() -> client().resolve("127.0.0.1:" + server.getLocalPort() + "/team/app:1", RegistryAuth.NONE),
+            fails(() -> client().resolve("127.0.0.1:" + server.getLocalPort() + "/team/app:1",
+                    RegistryAuth.NONE),
                     Kind.UNAVAILABLE, "127.0.0.1:" + server.getLocalPort());
         }
     }

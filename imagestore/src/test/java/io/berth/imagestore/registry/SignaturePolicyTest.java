@@ -23,16 +23,19 @@ class SignaturePolicyTest {
     private Path directory;
 
     @ParameterizedTest
-    @CsvSource({"reg.example:5000/a/b:1, exact", "reg.example:5000/a/b:2, repository", "reg.example:5000/a/c, parent",
+    @CsvSource({"reg.example:5000/a/b:1, exact", "reg.example:5000/a/b:2, repository",
+            "reg.example:5000/a/c, parent",
             "reg.example:5000/ab, host", "reg.example/a/b, wildcard", "x.y.example:80/z, wildcard",
-            "x.y.deep.example/z, narrower", "busybox, library", "docker.io/mine/app, hub", "quay.io/x, docker"})
+            "x.y.deep.example/z, narrower", "busybox, library", "docker.io/mine/app, hub",
+            "quay.io/x, docker"})
     void theNarrowestScopeCounts(String image, String scope) throws Exception {
         SignaturePolicy policy = parse("""
             {"default": [{"type": "reject"}], "transports": {"docker": {
              "reg.example:5000/a/b:1": %s, "reg.example:5000/a/b": %s, "reg.example:5000/a": %s,
              "reg.example:5000": %s, "*.example": %s, "*.deep.example": %s, "docker.io/library": %s,
              "docker.io": %s, "": %s}, "docker-daemon": {"": [{"type": "insecureAcceptAnything"}]}}}"""
-                .formatted(named("exact"), named("repository"), named("parent"), named("host"), named("wildcard"),
+                .formatted(named("exact"), named("repository"), named("parent"), named("host"),
+                        named("wildcard"),
                         named("narrower"), named("library"), named("hub"), named("docker")));
         List<Requirement> requirements = policy.rule(ImageReference.parse(image)).requirements();
         assertThat(requirements).singleElement().isInstanceOfSatisfying(Requirement.Sigstore.class,
@@ -90,9 +93,10 @@ class SignaturePolicyTest {
             "'{\"type\": \"sigstoreSigned\", \"keyPath\": \"/k\", \"rekorPublicKeyPath\": \"/r\"}'|an entry in a Rekor log"})
     void whatBerthCannotVerifyIsRefusedForItsScopeAloneAndNamed(String requirement, String what)
             throws Exception {
-        SignaturePolicy policy = parse("""
-            {"default": [{"type": "insecureAcceptAnything"}], "transports": {"docker": {"a.example": [%s]}}}"""
-                .formatted(requirement));
+        SignaturePolicy policy = parse(
+                """
+                    {"default": [{"type": "insecureAcceptAnything"}], "transports": {"docker": {"a.example": [%s]}}}"""
+                        .formatted(requirement));
         ImageReference other = ImageReference.parse("b.example/x");
         SignatureCheck.refuseAtOnce(policy.rule(other), other);
         ImageReference image = ImageReference.parse("a.example/x");
@@ -104,14 +108,17 @@ class SignaturePolicyTest {
     @CsvSource({"matchExact, a.io/x:1, a.io/x:1, true", "matchExact, a.io/x:1, a.io/x:2, false",
             "matchExact, a.io/x, a.io/x, false", "matchExact, a.io/x, a.io/x:latest, true",
             "matchExact, a.io/x:1@DIGEST, a.io/x@DIGEST, true", "matchExact, a.io/x@DIGEST, a.io/x:1, false",
-            "matchRepoDigestOrExact, a.io/x:1, a.io/x:1, true", "matchRepoDigestOrExact, a.io/x:1, a.io/x, false",
+            "matchRepoDigestOrExact, a.io/x:1, a.io/x:1, true",
+            "matchRepoDigestOrExact, a.io/x:1, a.io/x, false",
             "matchRepoDigestOrExact, a.io/x@DIGEST, a.io/x:7, true",
             "matchRepoDigestOrExact, a.io/x@DIGEST, a.io/y, false", "matchRepository, a.io/x:1, a.io/x, true",
             "matchRepository, a.io/x:1, a.io/y:1, false", "exactReference, z.io/q, b.io/y:2, true",
             "exactReference, z.io/q, b.io/y:3, false", "exactRepository, z.io/q, b.io/y:3, true",
             "exactRepository, z.io/q, b.io/z, false", "remapIdentity, mirror.io/m/x:1, o.io/x:1, true",
-            "remapIdentity, mirror.io/m/x:1, mirror.io/m/x:1, false", "remapIdentity, mirror.io/mx:1, o.io/x:1, false",
-            "remapIdentity, a.io/x:1, a.io/x:1, true", "matchRepository, busybox, docker.io/library/busybox, true"})
+            "remapIdentity, mirror.io/m/x:1, mirror.io/m/x:1, false",
+            "remapIdentity, mirror.io/mx:1, o.io/x:1, false",
+            "remapIdentity, a.io/x:1, a.io/x:1, true",
+            "matchRepository, busybox, docker.io/library/busybox, true"})
     void identitiesMatchAsTheFormatSays(String type, String image, String signed, boolean accepted)
             throws Exception {
         SignedIdentity identity = switch (type) {

@@ -64,7 +64,8 @@ class SigstoreTest {
         KeyPair mine = key("RSA");
         KeyPair other = key("secp256r1");
         sign(SIGNATURE_TAG, mine, payload(IMAGE.manifestDigest(), name() + ":1"));
-        Path file = Files.writeString(directory.resolve("mine.pub"), pem("PUBLIC KEY", mine.getPublic().getEncoded()));
+        Path file = Files.writeString(directory.resolve("mine.pub"),
+                pem("PUBLIC KEY", mine.getPublic().getEncoded()));
         Path second = Files.writeString(directory.resolve("other.pub"),
                 pem("PUBLIC KEY", other.getPublic().getEncoded()));
         // PKCS #1 is what is inside of the 24 bytes that say "RSA".
@@ -87,9 +88,11 @@ class SigstoreTest {
     @Test
     void anUnsignedImageIsRejectedAndARejectedOneIsNotEvenAskedFor() throws Exception {
         PublicKey key = key("secp256r1").getPublic();
-        fails(() -> pull(policy(key, ""), ":1"), Kind.SIGNATURE, "there is none for [" + IMAGE.manifestDigest() + "]");
+        fails(() -> pull(policy(key, ""), ":1"), Kind.SIGNATURE,
+                "there is none for [" + IMAGE.manifestDigest() + "]");
         assertThat(registry.asked()).extracting(FakeRegistry.Asked::path).contains(
-                FakeRegistry.manifest("team/app", SIGNATURE_TAG), "/v2/team/app/referrers/" + IMAGE.manifestDigest());
+                FakeRegistry.manifest("team/app", SIGNATURE_TAG),
+                "/v2/team/app/referrers/" + IMAGE.manifestDigest());
         int asked = registry.asked().size();
         fails(() -> pull(policy("{\"type\": \"reject\"}"), ":1"), Kind.SIGNATURE, "default, rejects it");
         assertThat(registry.asked()).hasSize(asked);
@@ -110,8 +113,10 @@ class SigstoreTest {
         KeyPair key = key("secp256r1");
         String good = payload(IMAGE.manifestDigest(), name() + ":1");
         String otherDigest = "sha256:" + "0".repeat(64);
-        Map<String, String> payloads = Map.of(payload(otherDigest, name() + ":1"), "it is for another manifest",
-                payload(IMAGE.manifestDigest(), "evil.example/app:1"), "which is not the name that the policy wants",
+        Map<String, String> payloads = Map.of(payload(otherDigest, name() + ":1"),
+                "it is for another manifest",
+                payload(IMAGE.manifestDigest(), "evil.example/app:1"),
+                "which is not the name that the policy wants",
                 payload(IMAGE.manifestDigest(), "not a name"), "no image name",
                 good.replace("cosign container", "atomic container"), "its type is",
                 good.replace("\"optional\"", "\"extra\":1,\"optional\""), "its payload has",
@@ -119,7 +124,8 @@ class SigstoreTest {
                 good + "{}", "its payload is malformed");
         for (Map.Entry<String, String> each : payloads.entrySet()) {
             sign(SIGNATURE_TAG, key, each.getKey());
-            fails(() -> pull(policy(key.getPublic(), ""), ":1"), Kind.SIGNATURE, "signature 1: ", each.getValue());
+            fails(() -> pull(policy(key.getPublic(), ""), ":1"), Kind.SIGNATURE, "signature 1: ",
+                    each.getValue());
         }
     }
 
@@ -138,7 +144,8 @@ class SigstoreTest {
         byte[] index = TestImage.index(IMAGE.entry("{\"os\":\"linux\",\"architecture\":\"amd64\"}"));
         registry.document("team/app", "many", index);
         String digest = TestImage.digest(index);
-        fails(() -> pull(policy(key.getPublic(), ""), ":many"), Kind.SIGNATURE, digest, IMAGE.manifestDigest());
+        fails(() -> pull(policy(key.getPublic(), ""), ":many"), Kind.SIGNATURE, digest,
+                IMAGE.manifestDigest());
         sign(SIGNATURE_TAG, key, payload(IMAGE.manifestDigest(), name() + ":many"));
         pull(policy(key.getPublic(), ""), ":many");
         sign(SIGNATURE_TAG, key, payload(IMAGE.manifestDigest(), name() + ":1"));
@@ -181,7 +188,8 @@ class SigstoreTest {
         String payload = payload(IMAGE.manifestDigest(), name() + ":1");
         sign(SIGNATURE_TAG, key, payload);
         byte[] other = payload.replace(":1\"", ":2\"").getBytes(StandardCharsets.UTF_8);
-        registry.content(FakeRegistry.blob("team/app", TestImage.digest(payload.getBytes(StandardCharsets.UTF_8))),
+        registry.content(
+                FakeRegistry.blob("team/app", TestImage.digest(payload.getBytes(StandardCharsets.UTF_8))),
                 other);
         fails(() -> pull(policy(key.getPublic(), ""), ":1"), Kind.CORRUPT, "has other content");
     }
@@ -228,7 +236,8 @@ class SigstoreTest {
         String layers = Stream.of(signatures).map(signature -> """
             {"mediaType":"application/vnd.dev.cosign.simplesigning.v1+json","digest":"%s","size":%d,
              "annotations":{"dev.cosignproject.cosign/signature":"%s"}}"""
-                .formatted(TestImage.digest(bytes), bytes.length, signature)).collect(Collectors.joining(","));
+                .formatted(TestImage.digest(bytes), bytes.length, signature))
+                .collect(Collectors.joining(","));
         return """
             {"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",
              "config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"%s","size":2},

@@ -25,7 +25,8 @@ final class TestOptions {
     }
 
     static RegistryOptions options(RegistryFiles files, Map<String, String> environment) {
-        return new RegistryOptions(files, AMD64, environment, Duration.ofSeconds(5), Duration.ofMillis(800), 4, Duration.ofMillis(4),
+        return new RegistryOptions(files, AMD64, environment, Duration.ofSeconds(5), Duration.ofMillis(800),
+                4, Duration.ofMillis(4),
                 Duration.ofSeconds(2));
     }
 

@@ -15,6 +15,7 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Stream;
 
@@ -41,9 +42,9 @@ class LayerFuzzTest {
                 assertThat(beside).containsExactly(layer);
             }
         } finally {
-            try (Fd directory = Openat.open(RawPath.of(parent.getParent()),
+            try (Fd directory = Openat.open(RawPath.of(Objects.requireNonNull(parent.getParent())),
                     OpenFlags.O_RDONLY | OpenFlags.O_DIRECTORY)) {
-                FileTree.delete(directory, RawPath.of(parent.getFileName()));
+                FileTree.delete(directory, RawPath.of(Objects.requireNonNull(parent.getFileName())));
             }
         }
     }

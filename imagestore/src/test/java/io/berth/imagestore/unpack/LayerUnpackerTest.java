@@ -401,7 +401,8 @@ class LayerUnpackerTest {
     @Test
     void anEmptyLayerIsALayer() throws Exception {
         byte[] zeros = new byte[1024];
-        for (byte[] blob : List.of(zeros, gzip(zeros), Zstd.compress(zeros), new byte[0], gzip(new byte[0]))) {
+        for (byte[] blob : List.of(zeros, gzip(zeros), Zstd.compress(zeros), new byte[0],
+                gzip(new byte[0]))) {
             Path target = Files.createTempDirectory(folder, "empty");
             UnpackedLayer unpacked = unpack(target, blob, blob);
             assertThat(unpacked.inodes()).isEqualTo(1);
@@ -438,7 +439,8 @@ class LayerUnpackerTest {
         byte[] tar = new TarBuilder().add(file("a", "")).add(file("b", "")).add(file("c", "")).build();
 
         assertThatThrownBy(
-                () -> new LayerUnpacker(new LayerLimits(2, 1 << 20, 1000)).unpack(new ByteArrayInputStream(tar),
+                () -> new LayerUnpacker(new LayerLimits(2, 1 << 20, 1000)).unpack(
+                        new ByteArrayInputStream(tar),
                         descriptor(tar), layer))
                 .hasMessageContaining("more than 2 entries");
         assertThatThrownBy(

@@ -42,7 +42,8 @@ record ConfigKey<T>(String name, ValueType<T> type, T defaultValue) {
     static final ConfigKey<Optional<Path>> SIGNATURE_POLICY = new ConfigKey<>("registry.signature_policy",
             ValueType.OPTIONAL_PATH, Optional.empty());
     static final ConfigKey<String> HTTP_PROXY = new ConfigKey<>("registry.http_proxy", ValueType.STRING, "");
-    static final ConfigKey<String> HTTPS_PROXY = new ConfigKey<>("registry.https_proxy", ValueType.STRING, "");
+    static final ConfigKey<String> HTTPS_PROXY = new ConfigKey<>("registry.https_proxy", ValueType.STRING,
+            "");
     static final ConfigKey<List<String>> NO_PROXY = new ConfigKey<>("registry.no_proxy", ValueType.STRINGS,
             List.of());
     static final ConfigKey<Long> PARALLEL_LAYERS = new ConfigKey<>("registry.parallel_layers",
@@ -105,7 +106,8 @@ record ConfigKey<T>(String name, ValueType<T> type, T defaultValue) {
             STREAMING_ADDRESS, STREAMING_PORT, STREAMING_CERTIFICATE, STREAMING_KEY, STREAMING_IDLE,
             METRICS_ENABLED, METRICS_ADDRESS, METRICS_PORT,
             SECCOMP_PROFILE,
-            OCI_TIMEOUT, SHIM_TIMEOUT, EXEC_SYNC_OUTPUT, PIDS, LAYER_ENTRIES, LAYER_BYTES, LAYER_RATIO, RUNTIME_PATH, RUNTIME_ARGS);
+            OCI_TIMEOUT, SHIM_TIMEOUT, EXEC_SYNC_OUTPUT, PIDS, LAYER_ENTRIES, LAYER_BYTES, LAYER_RATIO,
+            RUNTIME_PATH, RUNTIME_ARGS);
 
     /** The handlers that are there without any configuration. */
     static final List<String> DEFAULT_HANDLERS = List.of("runc", "crun");

@@ -49,7 +49,8 @@ public final class Logging extends ContextAwareBase implements Configurator {
         // gRPC sets a TCP option on every connection, and Netty complains that a Unix socket has none.
         context.getLogger("io.netty.bootstrap").setLevel(Level.ERROR);
         // At debug, the HTTP client writes out headers, and with them credentials.
-        context.getLogger("org.apache.hc").setLevel(level.isGreaterOrEqual(Level.INFO) ? Level.WARN : Level.INFO);
+        context.getLogger("org.apache.hc")
+                .setLevel(level.isGreaterOrEqual(Level.INFO) ? Level.WARN : Level.INFO);
         // At debug, Netty writes out its whole start.
         context.getLogger("io.netty").setLevel(level == Level.TRACE ? Level.TRACE : Level.WARN);
         // At debug, it writes out frames, and with PullImage's the credentials: no level may show them.

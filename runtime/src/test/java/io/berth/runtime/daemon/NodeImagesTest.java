@@ -8,7 +8,8 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class NodeImagesTest {
-    private static final Map<String, String> INHERITED = Map.of("PATH", "/bin", "HTTP_PROXY", "http://a", "no_proxy",
+    private static final Map<String, String> INHERITED = Map.of("PATH", "/bin", "HTTP_PROXY", "http://a",
+            "no_proxy",
             "x");
 
     @Test
