@@ -40,6 +40,16 @@ public final class PodHandle implements AutoCloseable {
         return new PodHandle(cri, id, pod);
     }
 
+    /** A pod that somebody else has made. */
+    public static PodHandle of(Cri cri, String id, PodSandboxConfig config) {
+        return new PodHandle(cri, id, config);
+    }
+
+    /** A container of the pod that somebody else has made, with the {@code log_path} of its request. */
+    public ContainerHandle container(String containerId, String logPath) {
+        return new ContainerHandle(cri, containerId, Path.of(config.getLogDirectory(), logPath));
+    }
+
     public String id() {
         return id;
     }

@@ -51,6 +51,7 @@ public record TestImage(String mediaType, Blob manifest, Blob config, List<Layer
     public static final class Builder {
         private final List<Layer> layers = new ArrayList<>();
         private final ObjectNode runConfig = JSON.createObjectNode();
+        private final ObjectNode annotations = JSON.createObjectNode();
         private Format format = Format.OCI;
         private String architecture = "amd64".equals(System.getProperty("os.arch")) ? "amd64" : "arm64";
 
@@ -84,6 +85,12 @@ public record TestImage(String mediaType, Blob manifest, Blob config, List<Layer
             return this;
         }
 
+        /** Sets an annotation of the manifest. */
+        public Builder annotation(String name, String value) {
+            annotations.put(name, value);
+            return this;
+        }
+
         public TestImage build() {
             ObjectNode config = JSON.createObjectNode();
             config.put("architecture", architecture).put("os", "linux").put("created",
@@ -99,6 +106,9 @@ public record TestImage(String mediaType, Blob manifest, Blob config, List<Layer
             ArrayNode layerDescriptors = manifest.putArray("layers");
             layers.forEach(layer -> layerDescriptors
                     .add(descriptor(format.layerType(layer.compression()), layer.blob())));
+            if (!annotations.isEmpty()) {
+                manifest.set("annotations", annotations);
+            }
             return new TestImage(format.manifestType, new Blob(json(manifest)), configBlob,
                     List.copyOf(layers),
                     architecture);

@@ -27,6 +27,7 @@ public final class Container {
     private final CompletableFuture<ContainerRecord> ended = new CompletableFuture<>();
     private final CompletableFuture<Boolean> released = new CompletableFuture<>();
     private final AtomicBoolean stopSignalSent = new AtomicBoolean();
+    private final AtomicBoolean checkpointing = new AtomicBoolean();
     private volatile ContainerRecord record;
     private volatile @Nullable Shim shim;
     private volatile @Nullable ExecBarrier execBarrier;
@@ -104,6 +105,15 @@ public final class Container {
     /** True for the first caller only, who is to send the stop signal. */
     boolean claimStopSignal() {
         return stopSignalSent.compareAndSet(false, true);
+    }
+
+    /** True for one caller at a time, who is to call {@link #releaseCheckpoint} then. */
+    boolean claimCheckpoint() {
+        return checkpointing.compareAndSet(false, true);
+    }
+
+    void releaseCheckpoint() {
+        checkpointing.set(false);
     }
 
     /** What the lock protects. */

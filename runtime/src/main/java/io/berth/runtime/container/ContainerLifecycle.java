@@ -4,11 +4,13 @@ import io.berth.cri.v1.CreateContainerRequest;
 import io.berth.cri.v1.ExecSyncResponse;
 import io.berth.cri.v1.LinuxContainerResources;
 import io.berth.runtime.lifecycle.LifecycleException;
+import io.berth.runtime.lifecycle.TimeLimit;
 import io.berth.runtime.lifecycle.Together;
 import io.berth.runtime.sandbox.PodContainers;
 import io.berth.runtime.shim.ExecSession;
 import io.berth.runtime.state.ContainerRecord;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Set;
@@ -24,6 +26,7 @@ public final class ContainerLifecycle implements PodContainers {
     private final ContainerStdio stdio;
     private final ExecSync execSync;
     private final AdjustContainer adjust;
+    private final CheckpointContainer checkpoint;
     private final RecoverContainers recover;
     private final Orphans orphans;
 
@@ -40,6 +43,7 @@ public final class ContainerLifecycle implements PodContainers {
         this.stdio = new ContainerStdio(deps);
         this.execSync = new ExecSync(stdio, deps.config());
         this.adjust = new AdjustContainer(deps);
+        this.checkpoint = new CheckpointContainer(deps);
         this.recover = new RecoverContainers(deps, parts, end, start, remove);
         this.orphans = new Orphans(deps, parts);
     }
@@ -47,6 +51,25 @@ public final class ContainerLifecycle implements PodContainers {
     /** CRI {@code CreateContainer}. An equal request for a name that is in flight or alive gets that container. */
     public Container create(CreateContainerRequest request) throws Exception {
         return create.create(request);
+    }
+
+    /**
+     * A container that goes on from the checkpoint in {@code archive} when it is started. {@code request} must describe the
+     * checkpointed process; its image is the one that the checkpointed container had.
+     */
+    public Container createFrom(Path archive, CreateContainerRequest request) throws Exception {
+        return create.createFrom(archive, request);
+    }
+
+    /** CRI {@code CheckpointContainer}. */
+    public void checkpoint(String idOrPrefix, String location, TimeLimit limit) throws Exception {
+        checkpoint.checkpoint(idOrPrefix, location, limit);
+    }
+
+    /** A container's part of a pod's checkpoint, which the caller closes. */
+    public ContainerCheckpoint beginCheckpoint(Container container, TimeLimit limit)
+            throws LifecycleException, IOException {
+        return ContainerCheckpoint.begin(container, deps, limit);
     }
 
     /** CRI {@code StartContainer}; running already is success. */

@@ -7,6 +7,7 @@ import io.berth.runtime.oci.OciException;
 import io.berth.runtime.sandbox.RuntimeHandlers;
 import io.berth.runtime.shim.Shim;
 import io.berth.runtime.shim.ShimException;
+import io.berth.runtime.shim.ShimSpec;
 import io.berth.runtime.state.ContainerRecord;
 import io.berth.runtime.state.Layout;
 import java.io.IOException;
@@ -15,7 +16,9 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Comparator;
+import java.util.List;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -100,6 +103,16 @@ final class ContainerParts {
             log.atDebug().addKeyValue("shim", shim.shimPid()).setCause(e)
                     .log("shim does not tell what its log has lost");
         }
+    }
+
+    /** What the container's shim is started with. */
+    ShimSpec shimSpec(ContainerRecord record, List<String> runtime, List<String> createArguments,
+            boolean restore) {
+        @Nullable
+        Path log = record.logPath().isEmpty() ? null : Path.of(record.logPath());
+        return new ShimSpec(layout.shim(record.id()), record.id(), layout.bundle(record.id()), runtime,
+                createArguments, log, record.config().getTty(), record.config().getStdin(),
+                record.config().getStdinOnce(), restore);
     }
 
     private void letGo(Shim shim) {

@@ -6,8 +6,10 @@ import io.berth.cri.v1.CreateContainerRequest;
 import io.berth.cri.v1.LinuxContainerUser;
 import io.berth.cri.v1.Mount;
 import io.berth.imagestore.Image;
+import io.berth.imagestore.Snapshots;
 import io.berth.linux.PrivateFile;
 import io.berth.runtime.cgroup.Cgroups;
+import io.berth.runtime.checkpoint.RootfsChanges;
 import io.berth.runtime.lifecycle.Ids;
 import io.berth.runtime.lifecycle.InFlight;
 import io.berth.runtime.lifecycle.LifecycleException;
@@ -44,12 +46,19 @@ final class CreateContainer {
     private final ContainerDeps deps;
     private final ContainerParts parts;
     private final ContainerEnd end;
+    private final RestoreSources restores;
     private final InFlight<CreateContainerRequest, Container> inFlight = new InFlight<>(JOIN_LIMIT);
 
     CreateContainer(ContainerDeps deps, ContainerParts parts, ContainerEnd end) {
         this.deps = deps;
         this.parts = parts;
         this.end = end;
+        this.restores = new RestoreSources(deps);
+    }
+
+    /** How the new container's id becomes a checkpoint to go on from, or none. */
+    private interface Source {
+        Optional<Restore> open(String id) throws Exception;
     }
 
     /**
@@ -57,6 +66,15 @@ final class CreateContainer {
      * first try's result.
      */
     Container create(CreateContainerRequest request) throws Exception {
+        return create(request, id -> restores.open(id, request.getConfig()));
+    }
+
+    /** The same from the checkpoint in {@code archive}, of which the request describes the process. */
+    Container createFrom(Path archive, CreateContainerRequest request) throws Exception {
+        return create(request, id -> Optional.of(restores.ofArchive(id, archive, true)));
+    }
+
+    private Container create(CreateContainerRequest request, Source source) throws Exception {
         ContainerConfigCheck.check(request);
         Sandbox sandbox = deps.sandboxes().require(request.getPodSandboxId());
         deps.handlers().resolve("config.image.runtime_handler",
@@ -68,7 +86,7 @@ final class CreateContainer {
             Optional<Container> existing = deps.containers().aliveByName(name);
             return existing.isPresent()
                     ? reuse(existing.get(), request.getConfig())
-                    : sandbox.whileNotStopping(() -> make(sandbox, request.getConfig()));
+                    : sandbox.whileNotStopping(() -> make(sandbox, request.getConfig(), source));
         });
     }
 
@@ -81,21 +99,58 @@ final class CreateContainer {
         return existing;
     }
 
-    private Container make(Sandbox sandbox, ContainerConfig config) throws Exception {
+    private Container make(Sandbox sandbox, ContainerConfig config, Source source) throws Exception {
         if (!sandbox.ready()) {
             throw new LifecycleException(LifecycleException.Kind.PRECONDITION, "sandbox " + sandbox.id()
                     + " is not ready; run a new one for the pod");
         }
-        Image image = deps.images().find(config.getImage().getImage())
-                .orElseThrow(() -> new LifecycleException(LifecycleException.Kind.NOT_FOUND, "image \""
-                        + config.getImage().getImage() + "\" is not on this node; pull it first"));
         Optional<Path> logFile = ContainerConfigCheck.logFile(sandbox.record().config(), config);
         Map<String, Path> namespaces = PodNamespaces.joined(config, sandbox, deps.containers());
-        Container container = deps.containers().add(intent(sandbox, config, image, logFile), sandbox);
+        String id = Ids.next();
+        try {
+            Optional<Restore> restore = source.open(id);
+            if (restore.isPresent()) {
+                deps.handlers().runtime(sandbox.record().runtime()).requireCriu(deps.config().timeouts().oci());
+            }
+            Image image = restore.isPresent() ? baseImage(restore.get(), config) : image(config);
+            return make(intent(id, sandbox, config, image, logFile), sandbox, image, namespaces, restore);
+        } catch (Exception | Error e) {
+            // A checkpoint is unpacked before there is a record of the container.
+            if (deps.containers().find(id).isEmpty()) {
+                ContainerParts.deleteTree(deps.layout().bundle(id));
+                ContainerParts.deleteTree(deps.layout().shim(id));
+            }
+            throw e;
+        }
+    }
+
+    private Image image(ContainerConfig config) throws LifecycleException {
+        return deps.images().find(config.getImage().getImage())
+                .orElseThrow(() -> new LifecycleException(LifecycleException.Kind.NOT_FOUND, "image \""
+                        + config.getImage().getImage() + "\" is not on this node; pull it first"));
+    }
+
+    private Image baseImage(Restore restore, ContainerConfig config) throws LifecycleException {
+        Image base = restores.baseImage(restore);
+        if (restore.exact() && !image(config).id().equals(base.id())) {
+            throw new LifecycleException(LifecycleException.Kind.INVALID, "config.image is \""
+                    + config.getImage().getImage() + "\", but the container in " + restore.origin()
+                    + " was made from \"" + restore.dump().requestedImage() + "\"");
+        }
+        return base;
+    }
+
+    private Container make(ContainerRecord intent, Sandbox sandbox, Image image, Map<String, Path> namespaces,
+            Optional<Restore> restore) throws Exception {
+        Container container = deps.containers().add(intent, sandbox);
         Rollback rollback = new Rollback("container " + container.id());
         try {
-            OciSpec spec = prepare(container, image, namespaces, rollback);
-            launch(container, spec, logFile, rollback);
+            OciSpec spec = prepare(container, image, namespaces, restore, rollback);
+            if (restore.isPresent()) {
+                awaitStart(container, spec, restore.get());
+            } else {
+                launch(container, spec, rollback);
+            }
         } catch (Exception | Error e) {
             giveUp(container, rollback, e);
             throw e;
@@ -105,9 +160,8 @@ final class CreateContainer {
         return container;
     }
 
-    private ContainerRecord intent(Sandbox sandbox, ContainerConfig config, Image image,
+    private ContainerRecord intent(String id, Sandbox sandbox, ContainerConfig config, Image image,
             Optional<Path> logFile) {
-        String id = Ids.next();
         String parent = sandbox.record().config().getLinux().getCgroupParent();
         Cgroups.PodCgroup pod = deps.cgroups().pod(parent, sandbox.id());
         return new ContainerRecord(id, sandbox.id(), ContainerPhase.CREATING, config,
@@ -127,17 +181,23 @@ final class CreateContainer {
     }
 
     /** The root filesystem and the bundle; gives the spec. */
-    private OciSpec prepare(Container container, Image image, Map<String, Path> namespaces, Rollback rollback)
-            throws Exception {
+    private OciSpec prepare(Container container, Image image, Map<String, Path> namespaces,
+            Optional<Restore> restore, Rollback rollback) throws Exception {
         String id = container.id();
         ContainerRecord record = container.record();
         rollback.add("delete the root filesystem and bundle", () -> parts.deleteFiles(id));
         Files.createDirectories(deps.layout().shim(id));
         Files.createDirectories(deps.layout().bundle(id));
-        deps.snapshots().prepare(id, image.id());
+        Snapshots.Snapshot snapshot = deps.snapshots().prepare(id, image.id());
         Path rootfs = deps.layout().rootfs(id);
+        if (restore.isPresent() && Files.isRegularFile(restore.get().files().rootfsDiff())) {
+            RootfsChanges.apply(restore.get().files().rootfsDiff(), snapshot);
+        }
         // Writable even where the container's root is read-only: the OCI runtime must make mount points in it.
         deps.snapshots().mount(id, rootfs, false);
+        if (restore.isPresent()) {
+            RootfsChanges.delete(rootfs, restore.get().files().readDeleted());
+        }
         Sandbox sandbox = container.sandbox();
         OciRuntime runtime = deps.handlers().runtime(record.runtime());
         refuseImageVolumes(record.config());
@@ -147,6 +207,10 @@ final class CreateContainer {
                 deps.config().seccomp().defaultProfile(), deps.config().limits().pidsLimit(), Map.of()));
         spec.warnings().forEach(warning -> log.atWarn().addKeyValue("container", id).log(warning));
         AppArmorProfile.keepLoaded(spec);
+        if (restore.isPresent()) {
+            RestoreCheck.check(restore.get().files().readSpec(restore.get().origin()), spec.json(),
+                    restore.get().exact(), restore.get().origin());
+        }
         PrivateFile.write(deps.layout().spec(id), spec.bytes());
         return spec;
     }
@@ -169,18 +233,35 @@ final class CreateContainer {
         }
     }
 
-    private void launch(Container container, OciSpec spec, Optional<Path> logFile, Rollback rollback)
-            throws Exception {
+    /** A container that goes on from a checkpoint has no process, and so no shim, before it is started. */
+    private void awaitStart(Container container, OciSpec spec, Restore restore) throws Exception {
+        ContainerRecord record = container.record();
+        Path shm = container.sandbox().record().files().get("shm");
+        if (shm != null) {
+            restore.files().restoreSharedMemory(shm);
+        }
+        if (!record.logPath().isEmpty()) {
+            Path logFile = Path.of(record.logPath());
+            Files.createDirectories(logFile.getParent());
+            if (Files.isRegularFile(restore.files().log()) && !Files.exists(logFile)) {
+                Files.copy(restore.files().log(), logFile);
+            }
+        }
+        deps.containers().update(container,
+                current -> current.created(spec.user(), ContainerRecord.Processes.NONE));
+        log.atInfo().addKeyValue("container", record.id()).addKeyValue("sandbox", record.sandboxId())
+                .addKeyValue("checkpoint", restore.origin()).log("container is ready to be restored");
+    }
+
+    private void launch(Container container, OciSpec spec, Rollback rollback) throws Exception {
         ContainerRecord record = container.record();
         ContainerConfig config = record.config();
-        if (logFile.isPresent()) {
-            Files.createDirectories(logFile.get().getParent());
+        if (!record.logPath().isEmpty()) {
+            Files.createDirectories(Path.of(record.logPath()).getParent());
         }
         OciRuntime runtime = deps.handlers().runtime(record.runtime());
         rollback.add("delete the OCI runtime's state", () -> parts.deleteRuntimeState(record));
-        Shim shim = startShim(record, new ShimSpec(deps.layout().shim(record.id()), record.id(),
-                deps.layout().bundle(record.id()), runtime.command(), List.of(), logFile.orElse(null),
-                config.getTty(), config.getStdin(), config.getStdinOnce()), spec);
+        Shim shim = startShim(record, parts.shimSpec(record, runtime.command(), List.of(), false), spec);
         rollback.add("end the shim", () -> {
             shim.destroy();
             shim.close();

@@ -105,6 +105,12 @@ final class RecoverContainers {
     }
 
     private void find(Container container, boolean rebooted) throws Exception {
+        if (container.record().awaitsRestore(deps.layout())) {
+            return;
+        }
+        if (!rebooted) {
+            ContainerCheckpoint.recover(container, deps);
+        }
         Path directory = deps.layout().shim(container.id());
         if (rebooted) {
             endOfBoot(container, directory);

@@ -1,14 +1,20 @@
 package io.berth.runtime.container;
 
 import io.berth.cri.v1.ContainerEventType;
+import io.berth.runtime.checkpoint.CheckpointDirectory;
+import io.berth.runtime.checkpoint.CriuLog;
 import io.berth.runtime.lifecycle.LifecycleException;
 import io.berth.runtime.lifecycle.Times;
+import io.berth.runtime.oci.OciRuntime;
 import io.berth.runtime.shim.Shim;
 import io.berth.runtime.shim.ShimException;
 import io.berth.runtime.state.ContainerPhase;
 import io.berth.runtime.state.ContainerRecord;
+import io.berth.runtime.state.StateException;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -83,6 +89,10 @@ final class StartContainer {
             throw new LifecycleException(LifecycleException.Kind.PRECONDITION, "sandbox "
                     + container.sandbox().id() + " of container " + container.id() + " is not ready");
         }
+        if (container.record().awaitsRestore(deps.layout())) {
+            restore(container);
+            return;
+        }
         Shim shim = container.shim().orElseThrow(() -> new LifecycleException(
                 LifecycleException.Kind.PRECONDITION, "container " + container.id()
                         + " has no shim that answers; remove it and create a new one"));
@@ -103,6 +113,56 @@ final class StartContainer {
             giveUp(container, shim, named);
             throw named;
         }
+        if (container.record().process().equals(ContainerRecord.Processes.NONE)) {
+            // Restored for a daemon that ended before it could write that down.
+            deps.containers().update(container, record -> record.created(record.user(),
+                    new ContainerRecord.Processes(shim.containerPid(), shim.shimPid())));
+            ContainerParts.deleteTree(deps.layout().restore(container.id()));
+        }
+        started(container);
+    }
+
+    /** The OCI runtime restores the process, which runs at once. */
+    private void restore(Container container) throws Exception {
+        long now = Times.nanos(deps.clock().instant());
+        deps.containers().update(container, record -> record.starting(now));
+        Path directory = RestoreSources.directoryOf(container.id(), deps);
+        CheckpointDirectory checkpoint = new CheckpointDirectory(directory);
+        OciRuntime runtime = deps.handlers().runtime(container.record().runtime());
+        Shim shim;
+        try {
+            shim = deps.shims().create(parts.shimSpec(container.record(), runtime.command(),
+                    List.of("--image-path", checkpoint.images().toString(), "--work-path",
+                            directory.toString(), "--file-locks"),
+                    true), deps.config().timeouts().oci());
+        } catch (ShimException e) {
+            throw restoreFailed(container, checkpoint, e);
+        }
+        deps.containers().update(container, record -> record.created(record.user(),
+                new ContainerRecord.Processes(shim.containerPid(), shim.shimPid())));
+        end.watch(container, shim);
+        started(container);
+        ContainerParts.deleteTree(directory);
+    }
+
+    private ShimException restoreFailed(Container container, CheckpointDirectory checkpoint, ShimException failure) {
+        String error = String.valueOf(failure.getMessage());
+        String words = "restore container " + container.id() + " ("
+                + container.record().config().getMetadata().getName() + ") with "
+                + container.record().runtime() + ": " + error;
+        String reason = CriuLog.reason(checkpoint.restoreLog());
+        ShimException told = new ShimException(failure.kind(),
+                reason.isEmpty() ? words : words + ". criu says: " + reason, failure);
+        try {
+            parts.killAll(container.record());
+        } catch (IOException e) {
+            told.addSuppressed(e);
+        }
+        end.recordLocked(container, START_FAILED_EXIT, START_ERROR, String.valueOf(told.getMessage()));
+        return told;
+    }
+
+    private void started(Container container) throws StateException {
         ContainerRecord record = deps.containers().update(container,
                 current -> current.withPhase(ContainerPhase.RUNNING));
         deps.containers().publish(ContainerEventType.CONTAINER_STARTED_EVENT, container,

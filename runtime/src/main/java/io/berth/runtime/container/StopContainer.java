@@ -64,6 +64,16 @@ final class StopContainer {
     }
 
     private void kill(Container container) throws Exception {
+        if (container.record().awaitsRestore(deps.layout())) {
+            container.exclusively(() -> {
+                if (!container.hasEnded()) {
+                    end.recordLocked(container, KILLED_EXIT, "Error",
+                            "the container was stopped before it was restored");
+                }
+                return true;
+            });
+            return;
+        }
         Optional<Shim> shim = container.shim();
         if (shim.isPresent()) {
             shim.get().kill(StopSignals.SIGKILL);

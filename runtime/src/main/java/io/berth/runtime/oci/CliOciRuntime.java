@@ -133,6 +133,47 @@ public final class CliOciRuntime implements OciRuntime {
     }
 
     @Override
+    public void requireCriu(Duration deadline) throws OciException {
+        OciCommand.Result result = call("checkpoint", NOTHING, deadline, "--help");
+        if (result.exitCode() != 0) {
+            throw new OciException(OciException.Kind.UNSUPPORTED, "runtime handler " + name()
+                    + " cannot checkpoint (" + result.error() + "): its OCI runtime is built without criu; use a"
+                    + " handler whose runtime has it, such as runc");
+        }
+        Optional<String> reason = Criu.unable(deadline);
+        if (reason.isPresent()) {
+            throw new OciException(OciException.Kind.UNSUPPORTED, reason.get());
+        }
+    }
+
+    @Override
+    public void pause(String containerId, Duration deadline) throws OciException {
+        OciCommand.Result result = call("pause", NOTHING, deadline, containerId);
+        if (result.exitCode() != 0) {
+            throw failure("pause", containerId, result);
+        }
+    }
+
+    @Override
+    public void resume(String containerId, Duration deadline) throws OciException {
+        OciCommand.Result result = call("resume", NOTHING, deadline, containerId);
+        boolean runs = isAbsent(result.error()) || result.error().contains("not paused");
+        if (result.exitCode() != 0 && !runs) {
+            throw failure("resume", containerId, result);
+        }
+    }
+
+    @Override
+    public void checkpoint(String containerId, Path images, Path work, Duration deadline)
+            throws OciException {
+        OciCommand.Result result = call("checkpoint", NOTHING, deadline, "--image-path", images.toString(),
+                "--work-path", work.toString(), "--leave-running", "--file-locks", containerId);
+        if (result.exitCode() != 0) {
+            throw failure("checkpoint", containerId, result);
+        }
+    }
+
+    @Override
     public List<String> list(Duration deadline) throws OciException {
         OciCommand.Result result = call("list", NOTHING, deadline, "-q");
         if (result.exitCode() != 0) {
@@ -175,15 +216,25 @@ public final class CliOciRuntime implements OciRuntime {
         if (executable.contains("/")) {
             return executable;
         }
-        String path = Optional.ofNullable(System.getenv("PATH")).orElse("/usr/sbin:/usr/bin:/sbin:/bin");
-        for (String directory : path.split(":")) {
+        return onPath(executable).map(Path::toString)
+                .orElseThrow(() -> new OciException(OciException.Kind.FAILED, "runtime handler " + name + ": "
+                        + executable + " is not on PATH (" + path() + "); install it, or set runtimes."
+                        + name + ".path"));
+    }
+
+    /** The program that a shell would run. */
+    static Optional<Path> onPath(String executable) {
+        for (String directory : path().split(":")) {
             Path candidate = Path.of(directory, executable);
             if (Files.isExecutable(candidate)) {
-                return candidate.toString();
+                return Optional.of(candidate);
             }
         }
-        throw new OciException(OciException.Kind.FAILED, "runtime handler " + name + ": " + executable
-                + " is not on PATH (" + path + "); install it, or set runtimes." + name + ".path");
+        return Optional.empty();
+    }
+
+    private static String path() {
+        return Optional.ofNullable(System.getenv("PATH")).orElse("/usr/sbin:/usr/bin:/sbin:/bin");
     }
 
     /** The older of what the runtime reads and what Berth writes. */

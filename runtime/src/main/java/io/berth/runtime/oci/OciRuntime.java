@@ -30,6 +30,30 @@ public interface OciRuntime {
     /** {@code update} with an OCI {@code linux.resources} object. */
     void update(String containerId, byte[] resourcesJson, Duration deadline) throws OciException;
 
+    /**
+     * Makes sure that containers can be checkpointed and restored at all.
+     *
+     * @throws OciException UNSUPPORTED with the reason where this runtime is built without criu, or the node's criu is
+     *         absent or does not work
+     */
+    void requireCriu(Duration deadline) throws OciException;
+
+    /** {@code pause}: no process of the container runs until {@link #resume}. */
+    void pause(String containerId, Duration deadline) throws OciException;
+
+    /** {@code resume}; one that is not paused, or absent, is success. */
+    void resume(String containerId, Duration deadline) throws OciException;
+
+    /**
+     * {@code checkpoint --leave-running}: has criu write the processes' state. What else criu is to do (such as
+     * {@code tcp-established}) is read by runc from {@code /etc/criu/runc.conf}, or the file that the container's annotation
+     * {@code org.criu.config} names.
+     *
+     * @param images a directory for criu's images, made if absent
+     * @param work a directory for its {@code dump.log} and {@code stats-dump}
+     */
+    void checkpoint(String containerId, Path images, Path work, Duration deadline) throws OciException;
+
     /** Ids of the containers that the runtime knows, for cleaning at start. */
     List<String> list(Duration deadline) throws OciException;
 

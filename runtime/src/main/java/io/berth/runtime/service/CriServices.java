@@ -6,6 +6,7 @@ import io.berth.runtime.container.ContainerDeps;
 import io.berth.runtime.container.ContainerLifecycle;
 import io.berth.runtime.container.Containers;
 import io.berth.runtime.events.EventHub;
+import io.berth.runtime.pod.PodCheckpoints;
 import io.berth.runtime.sandbox.RuntimeHandlers;
 import io.berth.runtime.sandbox.SandboxLifecycle;
 import io.berth.runtime.sandbox.Sandboxes;
@@ -105,7 +106,8 @@ public final class CriServices implements AutoCloseable {
                 new PodMetricsReader(deps, containerStats, interfaces));
         RuntimeServiceImpl runtime = new RuntimeServiceImpl(seams, layout,
                 new NodeStatus(config, seams, handlers), sandboxes, sandboxLifecycle, containers,
-                containerLifecycle, stats, events,
+                containerLifecycle,
+                new PodCheckpoints(sandboxes, sandboxLifecycle, containers, containerLifecycle), stats, events,
                 new StreamingCalls(streaming, containerLifecycle, sandboxes));
         return new CriServices(store, containers, streaming, runtime,
                 new ImageServiceImpl(seams.images(), handlers, seams.clock()));

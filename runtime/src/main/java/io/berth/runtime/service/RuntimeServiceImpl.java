@@ -8,7 +8,9 @@ import io.berth.runtime.container.ContainerMessages;
 import io.berth.runtime.container.Containers;
 import io.berth.runtime.events.EventHub;
 import io.berth.runtime.lifecycle.LifecycleException;
+import io.berth.runtime.lifecycle.TimeLimit;
 import io.berth.runtime.lifecycle.Times;
+import io.berth.runtime.pod.PodCheckpoints;
 import io.berth.runtime.sandbox.Sandbox;
 import io.berth.runtime.sandbox.SandboxInfo;
 import io.berth.runtime.sandbox.SandboxLifecycle;
@@ -16,10 +18,13 @@ import io.berth.runtime.sandbox.SandboxMessages;
 import io.berth.runtime.sandbox.Sandboxes;
 import io.berth.runtime.state.Layout;
 import io.grpc.Context;
+import io.grpc.Deadline;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -29,6 +34,9 @@ final class RuntimeServiceImpl extends RuntimeServiceGrpc.RuntimeServiceImplBase
     /** Longer than any grace period or timeout that is meant; keeps arithmetic with it from overflowing. */
     private static final long MAX_SECONDS = Duration.ofDays(365).toSeconds();
 
+    /** For the memory of a large pod on a slow disk; a caller that waits shorter says so. */
+    private static final Duration CHECKPOINT_LIMIT = Duration.ofMinutes(10);
+
     private final Seams seams;
     private final Layout layout;
     private final NodeStatus node;
@@ -36,13 +44,14 @@ final class RuntimeServiceImpl extends RuntimeServiceGrpc.RuntimeServiceImplBase
     private final SandboxLifecycle sandboxLifecycle;
     private final Containers containers;
     private final ContainerLifecycle containerLifecycle;
+    private final PodCheckpoints pods;
     private final StatsCalls stats;
     private final EventHub events;
     private final StreamingCalls streaming;
 
     RuntimeServiceImpl(Seams seams, Layout layout, NodeStatus node, Sandboxes sandboxes,
             SandboxLifecycle sandboxLifecycle, Containers containers, ContainerLifecycle containerLifecycle,
-            StatsCalls stats, EventHub events, StreamingCalls streaming) {
+            PodCheckpoints pods, StatsCalls stats, EventHub events, StreamingCalls streaming) {
         this.seams = seams;
         this.layout = layout;
         this.node = node;
@@ -50,6 +59,7 @@ final class RuntimeServiceImpl extends RuntimeServiceGrpc.RuntimeServiceImplBase
         this.sandboxLifecycle = sandboxLifecycle;
         this.containers = containers;
         this.containerLifecycle = containerLifecycle;
+        this.pods = pods;
         this.stats = stats;
         this.events = events;
         this.streaming = streaming;
@@ -271,6 +281,45 @@ final class RuntimeServiceImpl extends RuntimeServiceGrpc.RuntimeServiceImplBase
     public void portForward(PortForwardRequest request, StreamObserver<PortForwardResponse> observer) {
         Calls.answer("PortForward", observer, () -> PortForwardResponse.newBuilder()
                 .setUrl(streaming.portForward(request)).build());
+    }
+
+    @Override
+    public void checkpointContainer(CheckpointContainerRequest request,
+            StreamObserver<CheckpointContainerResponse> observer) {
+        TimeLimit limit = limit(request.getTimeout());
+        Calls.answer("CheckpointContainer", observer, () -> {
+            if (request.getTimeout() < 0) {
+                throw invalid("timeout " + request.getTimeout() + " is negative");
+            }
+            containerLifecycle.checkpoint(request.getContainerId(), request.getLocation(), limit);
+            return CheckpointContainerResponse.getDefaultInstance();
+        });
+    }
+
+    @Override
+    public void checkpointPod(CheckpointPodRequest request, StreamObserver<CheckpointPodResponse> observer) {
+        TimeLimit limit = limit(0);
+        Calls.answer("CheckpointPod", observer, () -> {
+            pods.checkpoint(request, limit);
+            return CheckpointPodResponse.getDefaultInstance();
+        });
+    }
+
+    @Override
+    public void restorePod(RestorePodRequest request, StreamObserver<RestorePodResponse> observer) {
+        Calls.answer("RestorePod", observer, () -> pods.restore(request));
+    }
+
+    /** The shorter of the request's own time, where it has one, and of what the caller waits. */
+    private static TimeLimit limit(long seconds) {
+        Duration time = seconds > 0 ? seconds(seconds) : CHECKPOINT_LIMIT;
+        @Nullable
+        Deadline deadline = Context.current().getDeadline();
+        if (deadline != null) {
+            Duration waits = Duration.ofNanos(Math.max(0, deadline.timeRemaining(TimeUnit.NANOSECONDS)));
+            time = waits.compareTo(time) < 0 ? waits : time;
+        }
+        return TimeLimit.of(time);
     }
 
     @Override

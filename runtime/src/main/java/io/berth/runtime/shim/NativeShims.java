@@ -68,6 +68,7 @@ public final class NativeShims implements Shims {
         addIf(command, spec.terminal(), "--terminal");
         addIf(command, spec.stdin(), "--stdin");
         addIf(command, spec.stdinOnce(), "--stdin-once");
+        addIf(command, spec.restore(), "--restore");
         addEach(command, "--cgroup", cgroupProcs);
         addEach(command, "--create-arg", spec.createArguments());
         command.add("--");

@@ -4,6 +4,7 @@ import io.berth.cri.v1.ContainerConfig;
 import io.berth.cri.v1.ContainerMetadata;
 import io.berth.cri.v1.LinuxContainerResources;
 import io.berth.cri.v1.LinuxContainerUser;
+import java.nio.file.Files;
 
 /**
  * A container as it is persisted.
@@ -76,6 +77,12 @@ public record ContainerRecord(String id, String sandboxId, ContainerPhase phase,
         return new ContainerRecord(id, sandboxId, ContainerPhase.EXITED, config, resources, image, runtime,
                 cgroupsPath, logPath, user, stopSignal, Processes.NONE,
                 new Times(times.created(), times.started(), atNanos), how);
+    }
+
+    /** Whether it has been made from a checkpoint, which nobody has asked yet to go on from. */
+    public boolean awaitsRestore(Layout layout) {
+        return phase == ContainerPhase.CREATED && times.started() == 0 && process.equals(Processes.NONE)
+                && Files.isDirectory(layout.restore(id));
     }
 
     public ContainerRecord withResources(LinuxContainerResources now) {

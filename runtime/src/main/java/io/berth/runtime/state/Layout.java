@@ -50,4 +50,9 @@ public record Layout(Path root, Path state) {
     public Path spec(String containerId) {
         return bundle(containerId).resolve("config.json");
     }
+
+    /** The checkpoint that a container goes on from; gone once it has been started. */
+    public Path restore(String containerId) {
+        return bundle(containerId).resolve("restore");
+    }
 }

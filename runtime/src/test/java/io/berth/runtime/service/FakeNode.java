@@ -21,6 +21,7 @@ import io.berth.runtime.config.BerthConfig;
 import io.berth.runtime.oci.HandlerFeatures;
 import io.berth.runtime.oci.HostFacts;
 import io.berth.runtime.oci.KernelVersion;
+import io.berth.runtime.oci.OciException;
 import io.berth.runtime.oci.OciRuntime;
 import io.berth.runtime.sandbox.SandboxEnvironment;
 import io.berth.runtime.shim.ExitRecord;
@@ -316,6 +317,27 @@ final class FakeNode {
         @Override
         public void update(String containerId, byte[] resourcesJson, Duration deadline) {
             steps.add("oci.update");
+        }
+
+        @Override
+        public void requireCriu(Duration deadline) throws OciException {
+            step("oci.requireCriu", message -> new OciException(OciException.Kind.UNSUPPORTED, message));
+        }
+
+        @Override
+        public void pause(String containerId, Duration deadline) {
+            steps.add("oci.pause");
+        }
+
+        @Override
+        public void resume(String containerId, Duration deadline) {
+            steps.add("oci.resume");
+        }
+
+        @Override
+        public void checkpoint(String containerId, Path images, Path work, Duration deadline)
+                throws OciException {
+            step("oci.checkpoint", message -> new OciException(OciException.Kind.FAILED, message));
         }
 
         @Override

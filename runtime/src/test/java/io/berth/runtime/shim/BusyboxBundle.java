@@ -82,7 +82,7 @@ final class BusyboxBundle implements AutoCloseable {
     ShimSpec spec() {
         return new ShimSpec(directory, id, bundle, List.of("runc", "--root", runtimeRoot.toString()),
                 List.of(), log, terminal,
-                stdin, stdinOnce);
+                stdin, stdinOnce, false);
     }
 
     /** The log's lines without their times. */

@@ -68,7 +68,7 @@ final class NativeShimsTest {
             ShimSpec spec = bundle.spec();
             ShimSpec wrong = new ShimSpec(spec.directory(), spec.containerId(), spec.bundle(),
                     List.of("/no/such/runtime"),
-                    List.of(), spec.logPath(), false, false, false);
+                    List.of(), spec.logPath(), false, false, false, false);
             assertThatThrownBy(() -> shims.create(wrong, LONG)).hasMessageContaining("/no/such/runtime");
         }
     }

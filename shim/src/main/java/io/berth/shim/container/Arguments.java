@@ -5,7 +5,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The command line of the mode {@code container}, as offsets into the bytes that the kernel gave; a path need not be text.
  * <pre>
- * --dir DIR --id ID --bundle DIR [--log FILE] [--terminal] [--stdin] [--stdin-once]
+ * --dir DIR --id ID --bundle DIR [--log FILE] [--terminal] [--stdin] [--stdin-once] [--restore]
  * [--cgroup FILE]... [--create-arg ARG]... -- RUNTIME [ARG]...
  * </pre>
  */
@@ -27,6 +27,7 @@ public final class Arguments {
     private boolean terminal;
     private boolean stdin;
     private boolean stdinOnce;
+    private boolean restore;
     private int cursor;
 
     /** @param bytes NUL-terminated arguments up to {@code end} */
@@ -48,6 +49,8 @@ public final class Arguments {
                 stdin = true;
             } else if (is(option, "--stdin-once")) {
                 stdinOnce = true;
+            } else if (is(option, "--restore")) {
+                restore = true;
             } else if (cursor >= end) {
                 return "the last option is unknown or lacks its value";
             } else if (!parseValue(option)) {
@@ -158,6 +161,11 @@ public final class Arguments {
 
     public boolean stdinOnce() {
         return stdinOnce;
+    }
+
+    /** Whether the container goes on from a checkpoint in place of being created. */
+    public boolean restore() {
+        return restore;
     }
 
     public int cgroupCount() {

@@ -78,9 +78,13 @@ final class Output extends Source {
         }
     }
 
-    /** Begins to watch; forgets what was written so far: the OCI runtime's own words, before the container's program runs. */
-    void begin() {
-        while (isOpen() && Libc.read(fd(), Address.ofData(framer.buffer()), framer.buffer().length) > 0) {
+    /**
+     * Begins to watch.
+     *
+     * @param forget what was written so far: the OCI runtime's own words, before the container's program runs
+     */
+    void begin(boolean forget) {
+        while (forget && isOpen() && Libc.read(fd(), Address.ofData(framer.buffer()), framer.buffer().length) > 0) {
             // The runtime has ended, so this does, too.
         }
         if (isOpen()) {

@@ -14,8 +14,14 @@ final class RuntimeCommand {
         this.arguments = arguments;
     }
 
+    /** {@code create}, or {@code restore}, after which the container runs. */
     Command create(Text log, Text pidFile, Text console) {
-        begin("create", log).argument("--bundle");
+        if (arguments.restore()) {
+            begin("restore", log).argument("--detach");
+        } else {
+            begin("create", log);
+        }
+        command.argument("--bundle");
         add(command.argument(), arguments.bundle());
         addFile("--pid-file", pidFile);
         if (arguments.terminal()) {

@@ -216,12 +216,13 @@ final class Supervisor {
         }
         children.add(container, pid);
         containerPid = pid;
-        state = Wire.STATE_CREATED;
+        state = arguments.restore() ? Wire.STATE_RUNNING : Wire.STATE_CREATED;
         if (arguments.terminal()) {
             takeTerminal();
         }
-        stdout.begin();
-        stderr.begin();
+        // A restored program writes while the runtime has not ended yet.
+        stdout.begin(!arguments.restore());
+        stderr.begin(!arguments.restore());
         oom.open(pid);
         Libc.unlink(createLog.address());
         Connection waiter = createWaiter;
