@@ -1,7 +1,9 @@
 package io.berth.runtime.check;
 
 import io.berth.runtime.config.BerthConfig;
+import io.berth.runtime.oci.Criu;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -9,11 +11,13 @@ import java.util.Optional;
 /** The OCI runtimes of the configuration, and the supervisor. */
 record RuntimeChecks(Node node, BerthConfig config, Optional<Path> shim) {
     private static final String AREA = "runtime";
+    private static final Duration CRIU_LIMIT = Duration.ofSeconds(10);
 
     List<Finding> run() {
         List<Finding> findings = new ArrayList<>();
         config.runtimes().forEach((name, handler) -> findings.add(handler(name, handler.path())));
         findings.add(shimFinding());
+        findings.add(criuFinding());
         return findings;
     }
 
@@ -52,5 +56,18 @@ record RuntimeChecks(Node node, BerthConfig config, Optional<Path> shim) {
         return version.isPresent()
                 ? Finding.ok(AREA, "berth-shim", path + ", " + version.get())
                 : Finding.missing(AREA, "berth-shim", path + " --version fails", remedy);
+    }
+
+    /** Only checkpoints need it. */
+    private Finding criuFinding() {
+        Optional<Path> program = node.program("criu");
+        if (program.isEmpty()) {
+            return Finding.warning(AREA, "criu", "is not on PATH",
+                    "apt-get install criu; until then checkpoints are refused");
+        }
+        return Criu.check(program.get(), CRIU_LIMIT)
+                .map(reason -> Finding.warning(AREA, "criu", program.get() + " check: " + reason,
+                        "install a criu as new as the kernel; until then checkpoints are refused"))
+                .orElseGet(() -> Finding.ok(AREA, "criu", program.get().toString()));
     }
 }

@@ -64,6 +64,11 @@ record NetworkConfig(String name, String cniVersion, List<ObjectNode> plugins, S
         return atLeast("1.1.0");
     }
 
+    /** Whether plugins know GC (from spec 1.1.0 on). */
+    boolean hasGarbageCollection() {
+        return atLeast("1.1.0");
+    }
+
     private boolean atLeast(String version) {
         return VERSIONS.indexOf(cniVersion) >= VERSIONS.indexOf(version);
     }

@@ -60,8 +60,11 @@ public record BerthConfig(Path root, Path state, Path socket, Optional<Path> shi
         }
     }
 
-    /** @param timeout deadline of the whole plugin chain for one pod */
-    public record Cni(List<Path> binDirs, Path confDir, Duration timeout) {}
+    /**
+     * @param confTemplate from which the configuration is made for the pods' addresses that kubelet tells; empty for none
+     * @param timeout deadline of the whole plugin chain for one pod
+     */
+    public record Cni(List<Path> binDirs, Path confDir, Optional<Path> confTemplate, Duration timeout) {}
 
     /**
      * @param port 0 for any free one

@@ -55,6 +55,8 @@ record ConfigKey<T>(String name, ValueType<T> type, T defaultValue) {
     static final ConfigKey<List<Path>> CNI_BIN_DIRS = new ConfigKey<>("cni.bin_dirs", ValueType.PATHS,
             List.of(Path.of("/opt/cni/bin"), Path.of("/usr/lib/cni")));
     static final ConfigKey<Path> CNI_CONF_DIR = path("cni.conf_dir", "/etc/cni/net.d");
+    static final ConfigKey<Optional<Path>> CNI_CONF_TEMPLATE = new ConfigKey<>("cni.conf_template",
+            ValueType.OPTIONAL_PATH, Optional.empty());
     static final ConfigKey<Duration> CNI_TIMEOUT = duration("cni.timeout", 60);
 
     static final ConfigKey<String> STREAMING_ADDRESS = new ConfigKey<>("streaming.address", IpLiteral.TYPE,
@@ -102,7 +104,7 @@ record ConfigKey<T>(String name, ValueType<T> type, T defaultValue) {
             LOG_FORMAT, REGISTRIES_CONF, HOSTS_DIRS, CERTS_DIRS, AUTH_FILE, SIGNATURE_POLICY,
             HTTP_PROXY, HTTPS_PROXY, NO_PROXY, PARALLEL_LAYERS, PINNED_IMAGES, CNI_BIN_DIRS,
             CNI_CONF_DIR,
-            CNI_TIMEOUT,
+            CNI_CONF_TEMPLATE, CNI_TIMEOUT,
             STREAMING_ADDRESS, STREAMING_PORT, STREAMING_CERTIFICATE, STREAMING_KEY, STREAMING_IDLE,
             METRICS_ENABLED, METRICS_ADDRESS, METRICS_PORT,
             SECCOMP_PROFILE,

@@ -140,7 +140,7 @@ public final class ConfigLoader {
                                 settings.get(ConfigKey.HTTPS_PROXY), settings.get(ConfigKey.NO_PROXY)),
                         intOf(ConfigKey.PARALLEL_LAYERS), settings.get(ConfigKey.PINNED_IMAGES)),
                 new BerthConfig.Cni(settings.get(ConfigKey.CNI_BIN_DIRS),
-                        settings.get(ConfigKey.CNI_CONF_DIR),
+                        settings.get(ConfigKey.CNI_CONF_DIR), settings.get(ConfigKey.CNI_CONF_TEMPLATE),
                         settings.get(ConfigKey.CNI_TIMEOUT)),
                 new BerthConfig.Streaming(settings.get(ConfigKey.STREAMING_ADDRESS),
                         intOf(ConfigKey.STREAMING_PORT), settings.get(ConfigKey.STREAMING_CERTIFICATE),

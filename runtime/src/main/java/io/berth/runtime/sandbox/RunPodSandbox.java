@@ -1,6 +1,7 @@
 package io.berth.runtime.sandbox;
 
 import io.berth.cri.v1.ContainerEventType;
+import io.berth.cri.v1.LinuxPodSandboxConfig;
 import io.berth.cri.v1.NamespaceMode;
 import io.berth.cri.v1.PodSandboxConfig;
 import io.berth.cri.v1.RunPodSandboxRequest;
@@ -12,6 +13,7 @@ import io.berth.runtime.lifecycle.LifecycleException;
 import io.berth.runtime.lifecycle.Rollback;
 import io.berth.runtime.lifecycle.Times;
 import io.berth.runtime.lifecycle.Together;
+import io.berth.runtime.oci.HostFacts;
 import io.berth.runtime.shim.PauseSpec;
 import io.berth.runtime.shim.Shims;
 import io.berth.runtime.state.Durability;
@@ -48,13 +50,13 @@ final class RunPodSandbox {
     private final Duration shimTimeout;
     private final Layout layout;
     private final Events events;
+    private final HostFacts host;
     private final Clock clock;
     private final InFlight<RunPodSandboxRequest, Sandbox> inFlight = new InFlight<>(JOIN_LIMIT);
 
     RunPodSandbox(Sandboxes sandboxes, RuntimeHandlers handlers, SandboxEnvironment environment,
             PodNetworks networks, Cgroups cgroups, Shims shims, Duration shimTimeout, Layout layout,
-            Events events,
-            Clock clock) {
+            Events events, HostFacts host, Clock clock) {
         this.sandboxes = sandboxes;
         this.handlers = handlers;
         this.environment = environment;
@@ -64,6 +66,7 @@ final class RunPodSandbox {
         this.shimTimeout = shimTimeout;
         this.layout = layout;
         this.events = events;
+        this.host = host;
         this.clock = clock;
     }
 
@@ -73,7 +76,9 @@ final class RunPodSandbox {
      */
     Sandbox run(RunPodSandboxRequest request) throws Exception {
         SandboxConfigCheck.check(request.getConfig());
-        checkCgroupParent(request.getConfig().getLinux().getCgroupParent());
+        LinuxPodSandboxConfig linux = request.getConfig().getLinux();
+        checkCgroupParent(linux.getCgroupParent());
+        PodLimits.check("config.linux.", linux.getResources(), linux.getOverhead(), host);
         String runtime = handlers.resolve(request.getRuntimeHandler());
         String name = SandboxRecord.nameKey(request.getConfig().getMetadata());
         return inFlight.run(name, request, () -> {
@@ -93,13 +98,20 @@ final class RunPodSandbox {
 
     private static Sandbox reuse(Sandbox existing, RunPodSandboxRequest request) throws LifecycleException {
         SandboxRecord record = existing.record();
-        if (!record.config().equals(request.getConfig())
+        if (!fixed(record.config()).equals(fixed(request.getConfig()))
                 || !record.requestedHandler().equals(request.getRuntimeHandler())) {
             throw new LifecycleException(LifecycleException.Kind.ALREADY_EXISTS, "pod sandbox " + record.id()
                     + " is ready under the name " + record.nameKey()
                     + " with another configuration; stop it first, or ask for a higher attempt");
         }
         return existing;
+    }
+
+    /** What stays as it was asked for: UpdatePodSandboxResources may have changed the rest since. */
+    private static PodSandboxConfig fixed(PodSandboxConfig config) {
+        PodSandboxConfig.Builder fixed = config.toBuilder();
+        fixed.getLinuxBuilder().clearResources().clearOverhead();
+        return fixed.build();
     }
 
     private Sandbox make(RunPodSandboxRequest request, String runtime) throws Exception {
@@ -135,7 +147,12 @@ final class RunPodSandbox {
         AtomicReference<SandboxEnvironment.@Nullable Made> made = new AtomicReference<>();
         Together.run(List.of(() -> {
             rollback.add("remove the pod's cgroup", () -> cgroups.removePod(parent, id));
-            cgroups.createPod(parent, id);
+            Cgroups.PodCgroup cgroup = cgroups.createPod(parent, id);
+            if (parent.isEmpty()) {
+                // A cgroup that was named is its maker's, who has set its limits: kubelet.
+                cgroups.limit(cgroup.path(), PodLimits.sum(config.getLinux().getResources(),
+                        config.getLinux().getOverhead()));
+            }
         }, () -> {
             // It cleans up itself, but may lack what that needs (open files, memory); then it must not be forgotten.
             rollback.add("destroy namespaces and files", () -> environment.destroy(layout.sandbox(id)));

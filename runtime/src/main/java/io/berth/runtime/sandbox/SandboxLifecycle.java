@@ -18,6 +18,7 @@ public final class SandboxLifecycle {
     private final RunPodSandbox run;
     private final EndSandbox end;
     private final RecoverSandboxes recover;
+    private final NetworkCollector collector;
     private final UpdatePodResources resources;
 
     public SandboxLifecycle(Sandboxes sandboxes, RuntimeHandlers handlers, PodContainers containers,
@@ -27,9 +28,10 @@ public final class SandboxLifecycle {
         PodNetworks networks = new PodNetworks(cni, config.cni().timeout());
         SandboxParts parts = new SandboxParts(sandboxes, networks, environment, cgroups, layout);
         this.run = new RunPodSandbox(sandboxes, handlers, environment, networks, cgroups, shims,
-                config.timeouts().shim(), layout, events, clock);
+                config.timeouts().shim(), layout, events, host, clock);
         this.end = new EndSandbox(sandboxes, containers, parts, events, clock);
         this.resources = new UpdatePodResources(sandboxes, cgroups, host);
+        this.collector = new NetworkCollector(sandboxes, cni);
         this.recover = new RecoverSandboxes(sandboxes, parts, environment, layout);
     }
 
@@ -46,6 +48,7 @@ public final class SandboxLifecycle {
     /** CRI {@code RemovePodSandbox}; absent is success. */
     public void remove(String idOrPrefix) throws Exception {
         end.remove(idOrPrefix);
+        collector.soon();
     }
 
     /** CRI {@code UpdatePodSandboxResources}. */
@@ -60,5 +63,6 @@ public final class SandboxLifecycle {
      */
     public void recover(List<SandboxRecord> records, boolean rebooted) throws Exception {
         recover.recover(records, rebooted);
+        collector.soon();
     }
 }

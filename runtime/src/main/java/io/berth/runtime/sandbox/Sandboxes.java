@@ -45,6 +45,11 @@ public final class Sandboxes {
         return index.find(id).filter(sandbox -> sandbox.id().equals(id)).isPresent();
     }
 
+    /** Every sandbox, those whose creation is under way among them. */
+    List<Sandbox> every() {
+        return List.copyOf(index.values());
+    }
+
     /** The newest sandbox with a name key that is ready. */
     Optional<Sandbox> readyByName(String nameKey) {
         return all().stream().filter(Sandbox::ready).filter(s -> s.record().nameKey().equals(nameKey))

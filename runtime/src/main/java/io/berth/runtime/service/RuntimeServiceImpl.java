@@ -25,12 +25,9 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** CRI {@code RuntimeService}. An rpc that is not overridden here answers UNIMPLEMENTED with its own name. */
 final class RuntimeServiceImpl extends RuntimeServiceGrpc.RuntimeServiceImplBase {
-    private static final Logger log = LoggerFactory.getLogger(RuntimeServiceImpl.class);
     /** Longer than any grace period or timeout that is meant; keeps arithmetic with it from overflowing. */
     private static final long MAX_SECONDS = Duration.ofDays(365).toSeconds();
 
@@ -93,9 +90,12 @@ final class RuntimeServiceImpl extends RuntimeServiceGrpc.RuntimeServiceImplBase
     public void updateRuntimeConfig(UpdateRuntimeConfigRequest request,
             StreamObserver<UpdateRuntimeConfigResponse> observer) {
         Calls.answer("UpdateRuntimeConfig", observer, () -> {
-            // The network configuration in the CNI folder decides on addresses; kubelet must not fail over this.
-            log.atInfo().addKeyValue("podCidr", request.getRuntimeConfig().getNetworkConfig().getPodCidr())
-                    .log("pod CIDR noted; addresses come from the CNI configuration");
+            try {
+                seams.cni().podCidr(request.getRuntimeConfig().getNetworkConfig().getPodCidr());
+            } catch (IllegalArgumentException e) {
+                throw new LifecycleException(LifecycleException.Kind.INVALID,
+                        "runtime_config.network_config.pod_cidr: " + e.getMessage(), e);
+            }
             return UpdateRuntimeConfigResponse.getDefaultInstance();
         });
     }

@@ -303,7 +303,7 @@ class CniPluginsTest {
     }
 
     private CniPlugins cni(Duration timeout) {
-        return new CniPlugins(new BerthConfig.Cni(List.of(bin), conf, timeout), meters);
+        return new CniPlugins(new BerthConfig.Cni(List.of(bin), conf, Optional.empty(), timeout), meters);
     }
 
     private void network(String... plugins) throws IOException {

@@ -83,7 +83,7 @@ final class FakeNode {
                 new BerthConfig.Registry(directory.resolve("registries.conf"), List.of(), List.of(),
                         Optional.empty(), Optional.empty(), new BerthConfig.Proxies("", "", List.of()), 3,
                         List.of()),
-                new BerthConfig.Cni(List.of(), directory.resolve("cni"), Duration.ofSeconds(5)),
+                new BerthConfig.Cni(List.of(), directory.resolve("cni"), Optional.empty(), Duration.ofSeconds(5)),
                 new BerthConfig.Streaming("127.0.0.1", 0, Optional.empty(), Optional.empty(),
                         Duration.ofMinutes(1)),
                 new BerthConfig.Metrics(false, "127.0.0.1", 0), new BerthConfig.Seccomp(Optional.empty()),
@@ -184,6 +184,16 @@ final class FakeNode {
         @Override
         public Optional<String> loadedConfig() {
             return Optional.of("{}");
+        }
+
+        @Override
+        public void podCidr(String podCidr) {
+            steps.add("cni.podCidr " + podCidr);
+        }
+
+        @Override
+        public void collect(java.util.function.Supplier<Set<String>> attached) {
+            steps.add("cni.collect");
         }
 
         @Override
