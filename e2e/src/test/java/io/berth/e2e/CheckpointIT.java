@@ -59,9 +59,11 @@ final class CheckpointIT {
             checkpoint(container, archive);
 
             int lines = container.log().size();
-            assertThat(container.awaitLog(lines + 3).getLast().text()).isEqualTo(Integer.toString(100 + container.log().size()));
+            assertThat(container.awaitLog(lines + 3).getLast().text())
+                    .isEqualTo(Integer.toString(100 + container.log().size()));
             assertThat(container.status().getState()).isEqualTo(ContainerState.CONTAINER_RUNNING);
-            assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(archive))).isEqualTo("rw-------");
+            assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(archive)))
+                    .isEqualTo("rw-------");
             assertThat(archive.getParent()).isDirectoryNotContaining("glob:**.partial*");
         }
     }
@@ -114,8 +116,9 @@ final class CheckpointIT {
             List<LogLine> log = restored.awaitLog(old + 3);
             assertThat(lastNumber(log.subList(0, old + 1))).as("the first number after the restore")
                     .isEqualTo(100 + old + 1).isLessThanOrEqualTo(before + 1);
-            assertThat(restored.sh("cat /root/file /root/link /root/soft /home/x; stat -c '%a %u %g %h' /root/file;"
-                    + " test -p /root/pipe && ls /home; test -e /etc/passwd || echo gone"))
+            assertThat(restored
+                    .sh("cat /root/file /root/link /root/soft /home/x; stat -c '%a %u %g %h' /root/file;"
+                            + " test -p /root/pipe && ls /home; test -e /etc/passwd || echo gone"))
                     .isEqualTo("changed\nchanged\nchanged\nx\n4750 7 8 2\nx\ngone");
             ContainerStatus status = restored.status();
             assertThat(status.getState()).isEqualTo(ContainerState.CONTAINER_RUNNING);
@@ -210,7 +213,8 @@ final class CheckpointIT {
             assertThat(failure(() -> pod.create(request.clone())).getDescription())
                     .contains("mounts").contains("/data").contains("which the request lacks");
 
-            assertThat(pod.start(request.clone().addMounts(mount(two))).sh("cat /data/name")).isEqualTo("two");
+            assertThat(pod.start(request.clone().addMounts(mount(two))).sh("cat /data/name"))
+                    .isEqualTo("two");
         }
     }
 
@@ -242,8 +246,9 @@ final class CheckpointIT {
         }
         try (PodHandle pod = NODE.pod("waited", "runc")) {
             ContainerHandle first = pod.create(counter().setImage(image(archive)));
-            ContainerHandle second = pod.create(Configs.container("other", NODE.busybox(), "/bin/sh", "-c", COUNT)
-                    .setImage(image(archive)));
+            ContainerHandle second = pod
+                    .create(Configs.container("other", NODE.busybox(), "/bin/sh", "-c", COUNT)
+                            .setImage(image(archive)));
             NODE.server().kill();
             NODE.server().start();
 
@@ -339,7 +344,8 @@ final class CheckpointIT {
 
     @Test
     void whatIsNoCheckpointIsNamed() throws Exception {
-        Path text = Files.writeString(newArchive(), "no tar at all, but long enough for a header\n".repeat(40));
+        Path text = Files.writeString(newArchive(),
+                "no tar at all, but long enough for a header\n".repeat(40));
         try (PodHandle pod = NODE.pod("nothing", "runc")) {
             Status absent = failure(() -> pod.create(counter().setImage(image(Path.of("/no/such.tar")))));
             Status wrong = failure(() -> pod.create(counter().setImage(image(text))));

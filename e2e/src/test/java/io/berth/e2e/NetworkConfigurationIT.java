@@ -80,14 +80,16 @@ final class NetworkConfigurationIT {
         assertThat(networkReady().getStatus()).isTrue();
         try (PodHandle pod = pod("dual")) {
             assertThat(pod.ip()).startsWith("10.91.7.");
-            assertThat(pod.status().getNetwork().getAdditionalIpsList()).extracting(PodIP::getIp).singleElement()
+            assertThat(pod.status().getNetwork().getAdditionalIpsList()).extracting(PodIP::getIp)
+                    .singleElement()
                     .asString().startsWith("fd00:91::");
             ContainerHandle container = idle(pod);
             assertThat(container.sh("ip -o addr show dev eth0")).contains("inet " + pod.ip() + "/24")
                     .contains("inet6 " + pod.status().getNetwork().getAdditionalIps(0).getIp() + "/64");
             assertThat(container.sh("ip route; ip -6 route")).contains("default via 10.91.7.1")
                     .contains("default via fd00:91::1");
-            assertThat(container.sh("ip -o addr show dev lo")).contains("inet 127.0.0.1/8").contains("inet6 ::1/128");
+            assertThat(container.sh("ip -o addr show dev lo")).contains("inet 127.0.0.1/8")
+                    .contains("inet6 ::1/128");
         }
         // The bridge plugin keeps a bridge's address.
         Command.output("ip", "link", "del", BRIDGE);
@@ -100,8 +102,10 @@ final class NetworkConfigurationIT {
     @Test
     void whatIsNoRangeIsRefusedAndAnotherConfigurationIsLeftAlone() throws IOException {
         start("cni.conf_template = \"" + template() + "\"");
-        for (String wrong : List.of("10.0.0.0", "10.0.0.0/33", "example.org/8", "10.0.0.0/8,10.1.0.0/16", "fd00::/129")) {
-            assertThatThrownBy(() -> tell(wrong)).hasMessageStartingWith("INVALID_ARGUMENT").hasMessageContaining("pod_cidr");
+        for (String wrong : List.of("10.0.0.0", "10.0.0.0/33", "example.org/8", "10.0.0.0/8,10.1.0.0/16",
+                "fd00::/129")) {
+            assertThatThrownBy(() -> tell(wrong)).hasMessageStartingWith("INVALID_ARGUMENT")
+                    .hasMessageContaining("pod_cidr");
         }
         new CniNetwork(directory.resolve("cni"));
 
@@ -126,13 +130,16 @@ final class NetworkConfigurationIT {
         try (PodHandle pod = PodHandle.run(cri, config, "runc")) {
             v4 = Command.output("iptables-save", "-t", "nat");
             String v6 = Command.output("ip6tables-save", "-t", "nat");
-            assertThat(v4).containsPattern("-d 127.0.0.1/32 -p tcp .*--dport 8001 -j DNAT --to-destination " + pod.ip() + ":80")
+            assertThat(v4)
+                    .containsPattern("-d 127.0.0.1/32 -p tcp .*--dport 8001 -j DNAT --to-destination "
+                            + pod.ip() + ":80")
                     .containsPattern("-p udp .*--dport 8002 -j DNAT --to-destination " + pod.ip() + ":80")
                     .containsPattern("-p sctp .*--dport 8003 -j DNAT --to-destination " + pod.ip() + ":80")
                     .doesNotContain("--dport 8004 -j DNAT");
             assertThat(v6).containsPattern("-d fd00:918::1/128 -p tcp .*--dport 8004 -j DNAT");
         }
-        assertThat(Command.output("iptables-save", "-t", "nat")).doesNotContain("--dport 8001").doesNotContain("--dport 8003");
+        assertThat(Command.output("iptables-save", "-t", "nat")).doesNotContain("--dport 8001")
+                .doesNotContain("--dport 8003");
         assertThat(Command.output("ip6tables-save", "-t", "nat")).doesNotContain("--dport 8004");
     }
 
@@ -145,7 +152,8 @@ final class NetworkConfigurationIT {
                 .putAnnotations("kubernetes.io/egress-bandwidth", "16M");
         try (PodHandle pod = PodHandle.run(cri, config, "runc")) {
             assertThat(pod.ip()).startsWith("10.91.9.");
-            assertThat(Command.output("tc", "qdisc", "show")).contains("tbf").contains("rate 8Mbit").contains("rate 16Mbit");
+            assertThat(Command.output("tc", "qdisc", "show")).contains("tbf").contains("rate 8Mbit")
+                    .contains("rate 16Mbit");
         }
         assertThat(Command.output("tc", "qdisc", "show")).doesNotContain("tbf");
         assertThatThrownBy(() -> PodHandle.run(cri, Configs.pod("wrong", directory.resolve("logs"))
@@ -176,7 +184,8 @@ final class NetworkConfigurationIT {
             Files.delete(network.configurations().resolve("10-verbs.conflist"));
             assertThat(networkReady().getStatus()).isFalse();
         }
-        assertThat(of(calls, "DEL").getLast().at("/prevResult/ips/0/address").asText()).isEqualTo("10.99.0.2/24");
+        assertThat(of(calls, "DEL").getLast().at("/prevResult/ips/0/address").asText())
+                .isEqualTo("10.99.0.2/24");
     }
 
     @Test
@@ -210,17 +219,19 @@ final class NetworkConfigurationIT {
     private Path plugin(String version) throws IOException {
         Path bin = Files.createDirectories(directory.resolve("bin"));
         Path calls = directory.resolve("calls");
-        Path script = Files.writeString(bin.resolve("recorder"), """
-            #!/bin/sh
-            input=$(cat | tr -d '\\n')
-            echo "$CNI_COMMAND $input" >> %s
-            case $CNI_COMMAND in
-                VERSION) echo '{"cniVersion": "1.0.0", "supportedVersions": ["0.4.0", "1.0.0", "%s"]}' ;;
-                ADD) echo '{"cniVersion": "1.0.0", "interfaces": [{"name": "eth0", "sandbox": "'$CNI_NETNS'"}],
-                            "ips": [{"address": "10.99.0.2/24", "interface": 0}]}' ;;
-                STATUS) [ ! -e %s ] || { echo '{"cniVersion": "1.1.0", "code": 50, "msg": "the uplink is down"}'; exit 1; } ;;
-            esac
-            """.formatted(calls, version, directory.resolve("broken")));
+        Path script = Files.writeString(bin.resolve("recorder"),
+                """
+                    #!/bin/sh
+                    input=$(cat | tr -d '\\n')
+                    echo "$CNI_COMMAND $input" >> %s
+                    case $CNI_COMMAND in
+                        VERSION) echo '{"cniVersion": "1.0.0", "supportedVersions": ["0.4.0", "1.0.0", "%s"]}' ;;
+                        ADD) echo '{"cniVersion": "1.0.0", "interfaces": [{"name": "eth0", "sandbox": "'$CNI_NETNS'"}],
+                                    "ips": [{"address": "10.99.0.2/24", "interface": 0}]}' ;;
+                        STATUS) [ ! -e %s ] || { echo '{"cniVersion": "1.1.0", "code": 50, "msg": "the uplink is down"}'; exit 1; } ;;
+                    esac
+                    """.formatted(
+                        calls, version, directory.resolve("broken")));
         Files.setPosixFilePermissions(script, PosixFilePermissions.fromString("rwxr-xr-x"));
         return calls;
     }
@@ -251,15 +262,17 @@ final class NetworkConfigurationIT {
     }
 
     private void start(String... settings) {
-        daemon = new BerthDaemon(BerthDaemon.Options.in(directory.resolve("d"), network, NODE.registriesConf())
-                .withSettings(List.of(settings)));
+        daemon = new BerthDaemon(
+                BerthDaemon.Options.in(directory.resolve("d"), network, NODE.registriesConf())
+                        .withSettings(List.of(settings)));
         daemon.start();
         cri = Cri.connect(daemon.socket());
     }
 
     private void tell(String podCidr) {
         cri.runtime().updateRuntimeConfig(UpdateRuntimeConfigRequest.newBuilder().setRuntimeConfig(
-                RuntimeConfig.newBuilder().setNetworkConfig(NetworkConfig.newBuilder().setPodCidr(podCidr))).build());
+                RuntimeConfig.newBuilder().setNetworkConfig(NetworkConfig.newBuilder().setPodCidr(podCidr)))
+                .build());
     }
 
     private PodHandle pod(String name) {
@@ -278,7 +291,8 @@ final class NetworkConfigurationIT {
     }
 
     private RuntimeCondition networkReady() {
-        return cri.runtime().status(StatusRequest.getDefaultInstance()).getStatus().getConditionsList().stream()
+        return cri.runtime().status(StatusRequest.getDefaultInstance()).getStatus().getConditionsList()
+                .stream()
                 .filter(condition -> "NetworkReady".equals(condition.getType())).findFirst().orElseThrow();
     }
 }

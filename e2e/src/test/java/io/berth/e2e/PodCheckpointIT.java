@@ -52,7 +52,8 @@ final class PodCheckpointIT {
             reached = leader.awaitLog(leader.log().size() + 2).size();
             assertThat(follower.status().getState()).isEqualTo(ContainerState.CONTAINER_RUNNING);
         }
-        assertThat(directory).isDirectoryContaining("glob:**/leader.tar").isDirectoryContaining("glob:**/follower.tar")
+        assertThat(directory).isDirectoryContaining("glob:**/leader.tar")
+                .isDirectoryContaining("glob:**/follower.tar")
                 .isDirectoryContaining("glob:**/pod.options").isDirectoryContaining("glob:**/pod.dump");
         PodSandboxConfig config = newPod("after");
 
@@ -62,8 +63,10 @@ final class PodCheckpointIT {
         try (PodHandle pod = PodHandle.of(NODE.cri(), response.getPodSandboxId(), config)) {
             assertThat(response.getRestoredContainersList()).extracting(RestoredContainer::getName)
                     .containsExactly("leader", "follower");
-            ContainerHandle leader = pod.container(response.getRestoredContainers(0).getContainerId(), "leader_0.log");
-            ContainerHandle follower = pod.container(response.getRestoredContainers(1).getContainerId(), "follower_0.log");
+            ContainerHandle leader = pod.container(response.getRestoredContainers(0).getContainerId(),
+                    "leader_0.log");
+            ContainerHandle follower = pod.container(response.getRestoredContainers(1).getContainerId(),
+                    "follower_0.log");
             for (ContainerHandle container : List.of(leader, follower)) {
                 assertThat(container.status().getState()).isEqualTo(ContainerState.CONTAINER_CREATED);
             }
@@ -78,7 +81,8 @@ final class PodCheckpointIT {
             assertThat(old).isLessThanOrEqualTo(reached);
             // A retry finds what was made.
             assertThat(NODE.cri().runtime().restorePod(restore(directory, config)
-                    .addContainerConfigs(leader()).addContainerConfigs(follower()).build())).isEqualTo(response);
+                    .addContainerConfigs(leader()).addContainerConfigs(follower()).build()))
+                    .isEqualTo(response);
         }
     }
 
@@ -91,13 +95,17 @@ final class PodCheckpointIT {
         RestorePodRequest.Builder request = restore(directory, newPod("other"));
 
         assertRefused(request.clone(), "container_configs").contains("[leader]");
-        assertRefused(request.clone().addContainerConfigs(leader()).addContainerConfigs(follower()), "container_configs");
+        assertRefused(request.clone().addContainerConfigs(leader()).addContainerConfigs(follower()),
+                "container_configs");
         assertRefused(request.clone().addContainerConfigs(leader()).addContainerConfigs(leader()), "twice");
-        assertRefused(request.clone().addContainerConfigs(leader().clearCommand().addCommand("/bin/true")), "command and args");
+        assertRefused(request.clone().addContainerConfigs(leader().clearCommand().addCommand("/bin/true")),
+                "command and args");
         assertRefused(request.clone().addContainerConfigs(leader().setWorkingDir("/root")), "working_dir");
-        assertRefused(request.clone().addContainerConfigs(leader().addEnvs(Configs.env("SECRET", "hidden"))), "envs")
+        assertRefused(request.clone().addContainerConfigs(leader().addEnvs(Configs.env("SECRET", "hidden"))),
+                "envs")
                 .doesNotContain("hidden");
-        assertRefused(request.clone().addContainerConfigs(leader()).putOptions("fast", "yes"), "options").contains("fast");
+        assertRefused(request.clone().addContainerConfigs(leader()).putOptions("fast", "yes"), "options")
+                .contains("fast");
         assertRefused(request.clone().addContainerConfigs(leader()).setRuntimeHandler("nosuch"), "nosuch");
         assertThat(failure(() -> NODE.cri().runtime().restorePod(request.clone().setCheckpointPath("/no/such")
                 .addContainerConfigs(leader()).build())).getCode()).isEqualTo(Status.Code.NOT_FOUND);
@@ -106,7 +114,8 @@ final class PodCheckpointIT {
                     assertThat(status.getCode()).isEqualTo(Status.Code.FAILED_PRECONDITION);
                     assertThat(status.getDescription()).contains("built without criu");
                 });
-        assertThat(NODE.cri().runtime().listPodSandbox(ListPodSandboxRequest.getDefaultInstance()).getItemsList())
+        assertThat(NODE.cri().runtime().listPodSandbox(ListPodSandboxRequest.getDefaultInstance())
+                .getItemsList())
                 .isEmpty();
     }
 
@@ -120,10 +129,13 @@ final class PodCheckpointIT {
 
             assertCheckpointRefused(pod, directory, Status.Code.INVALID_ARGUMENT, "container_ids is empty");
             assertCheckpointRefused(pod, directory, Status.Code.INVALID_ARGUMENT, "twice", runs, runs);
-            assertCheckpointRefused(pod, directory, Status.Code.INVALID_ARGUMENT, "is not of sandbox", runs, foreign);
-            assertCheckpointRefused(pod, directory, Status.Code.FAILED_PRECONDITION, "not running", runs, created);
+            assertCheckpointRefused(pod, directory, Status.Code.INVALID_ARGUMENT, "is not of sandbox", runs,
+                    foreign);
+            assertCheckpointRefused(pod, directory, Status.Code.FAILED_PRECONDITION, "not running", runs,
+                    created);
             assertCheckpointRefused(pod, Path.of("relative"), Status.Code.INVALID_ARGUMENT, "absolute", runs);
-            assertCheckpointRefused(pod, directory.resolve("none"), Status.Code.FAILED_PRECONDITION, "no directory", runs);
+            assertCheckpointRefused(pod, directory.resolve("none"), Status.Code.FAILED_PRECONDITION,
+                    "no directory", runs);
             assertThat(directory).isEmptyDirectory();
             Path file = Files.writeString(directory.resolve("precious"), "x");
             assertCheckpointRefused(pod, directory, Status.Code.FAILED_PRECONDITION, "not empty", runs);
@@ -152,7 +164,8 @@ final class PodCheckpointIT {
     }
 
     private static void checkpoint(PodHandle pod, Path directory, ContainerHandle... containers) {
-        var request = CheckpointPodRequest.newBuilder().setPodSandboxId(pod.id()).setOutputPath(directory.toString());
+        var request = CheckpointPodRequest.newBuilder().setPodSandboxId(pod.id())
+                .setOutputPath(directory.toString());
         for (ContainerHandle container : containers) {
             request.addContainerIds(container.id());
         }
@@ -169,7 +182,8 @@ final class PodCheckpointIT {
         assertThat(failure.getDescription()).contains(words);
     }
 
-    private static org.assertj.core.api.AbstractStringAssert<?> assertRefused(RestorePodRequest.Builder request,
+    private static org.assertj.core.api.AbstractStringAssert<?> assertRefused(
+            RestorePodRequest.Builder request,
             String words) throws Exception {
         Status failure = failure(() -> NODE.cri().runtime().restorePod(request.build()));
         assertThat(failure.getCode()).as(failure.getDescription()).isEqualTo(Status.Code.INVALID_ARGUMENT);

@@ -46,13 +46,16 @@ final class PodResourcesIT {
 
     @Test
     void aPodThatBerthMakesTheCgroupOfHasItsResourcesAndOverhead() throws IOException {
-        try (PodHandle pod = PodHandle.run(NODE.cri(), ownCgroup("limited", memory(64), memory(16)), handler)) {
-            assertThat(limit(pod, "memory/%s/memory.limit_in_bytes", "%s/memory.max")).isEqualTo(Long.toString(80 * MIB));
+        try (PodHandle pod = PodHandle.run(NODE.cri(), ownCgroup("limited", memory(64), memory(16)),
+                handler)) {
+            assertThat(limit(pod, "memory/%s/memory.limit_in_bytes", "%s/memory.max"))
+                    .isEqualTo(Long.toString(80 * MIB));
 
             NODE.cri().runtime().updatePodSandboxResources(UpdatePodSandboxResourcesRequest.newBuilder()
                     .setPodSandboxId(pod.id()).setResources(memory(128)).build());
 
-            assertThat(limit(pod, "memory/%s/memory.limit_in_bytes", "%s/memory.max")).isEqualTo(Long.toString(144 * MIB));
+            assertThat(limit(pod, "memory/%s/memory.limit_in_bytes", "%s/memory.max"))
+                    .isEqualTo(Long.toString(144 * MIB));
         }
     }
 
@@ -73,7 +76,8 @@ final class PodResourcesIT {
         config.getLinuxBuilder().setResources(memory(64));
         try (PodHandle pod = PodHandle.run(NODE.cri(), config, handler)) {
             String parent = config.getLinux().getCgroupParent();
-            String seen = Files.readString(Path.of(V2 ? "/sys/fs/cgroup" + parent + "/memory.max"
+            String seen = Files.readString(Path.of(V2
+                    ? "/sys/fs/cgroup" + parent + "/memory.max"
                     : "/sys/fs/cgroup/memory" + parent + "/memory.limit_in_bytes")).strip();
 
             assertThat(seen).isNotEqualTo(Long.toString(64 * MIB));
@@ -96,19 +100,23 @@ final class PodResourcesIT {
 
     @Test
     void whatCannotBeAPodsIsRefusedByItsName() {
-        PodSandboxConfig score = ownCgroup("score", LinuxContainerResources.newBuilder().setOomScoreAdj(5).build(),
+        PodSandboxConfig score = ownCgroup("score",
+                LinuxContainerResources.newBuilder().setOomScoreAdj(5).build(),
                 LinuxContainerResources.getDefaultInstance()).build();
         PodSandboxConfig cpus = ownCgroup("cpus", LinuxContainerResources.getDefaultInstance(),
                 LinuxContainerResources.newBuilder().setCpusetCpus("0").build()).build();
 
-        assertThat(message(() -> run(score))).contains("INVALID_ARGUMENT").contains("config.linux.resources.oom_score_adj");
-        assertThat(message(() -> run(cpus))).contains("INVALID_ARGUMENT").contains("config.linux.overhead.cpuset_cpus");
+        assertThat(message(() -> run(score))).contains("INVALID_ARGUMENT")
+                .contains("config.linux.resources.oom_score_adj");
+        assertThat(message(() -> run(cpus))).contains("INVALID_ARGUMENT")
+                .contains("config.linux.overhead.cpuset_cpus");
     }
 
     /** kubelet names memory.oom.group in the resources and in the overhead on cgroup v2. */
     @Test
     void unifiedSettingsAreWrittenOnVersion2AndRefusedOnVersion1() throws IOException {
-        LinuxContainerResources unified = LinuxContainerResources.newBuilder().putUnified("memory.oom.group", "1").build();
+        LinuxContainerResources unified = LinuxContainerResources.newBuilder()
+                .putUnified("memory.oom.group", "1").build();
         PodSandboxConfig.Builder config = ownCgroup("unified", unified, unified);
         if (!V2) {
             assertThat(message(() -> run(config.build()))).contains("unified");

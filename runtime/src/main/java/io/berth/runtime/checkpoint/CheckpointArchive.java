@@ -53,8 +53,9 @@ public final class CheckpointArchive {
      */
     public static void write(CheckpointDirectory checkpoint, Path archive)
             throws LifecycleException, IOException {
-        Path partial = archive.resolveSibling("." + archive.getFileName() + ".partial-" + ProcessHandle.current().pid()
-                + "-" + Thread.currentThread().threadId());
+        Path partial = archive
+                .resolveSibling("." + archive.getFileName() + ".partial-" + ProcessHandle.current().pid()
+                        + "-" + Thread.currentThread().threadId());
         try {
             try (FileChannel channel = FileChannel.open(partial,
                     Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
@@ -88,7 +89,8 @@ public final class CheckpointArchive {
         }
         for (Path path : paths) {
             String name = directory.relativize(path).toString();
-            long seconds = Files.getLastModifiedTime(path, LinkOption.NOFOLLOW_LINKS).toInstant().getEpochSecond();
+            long seconds = Files.getLastModifiedTime(path, LinkOption.NOFOLLOW_LINKS).toInstant()
+                    .getEpochSecond();
             if (Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS)) {
                 tar.addDirectory(name, seconds);
             } else if (Files.isRegularFile(path, LinkOption.NOFOLLOW_LINKS)) {

@@ -14,9 +14,11 @@ import java.util.stream.Stream;
 public final class CriuLog {
     private static final int MAX_ERRORS = 3;
     /** {@code (00.028523) Error (criu/files.c:12): text}, with a pid before the text where it is another process's. */
-    private static final Pattern ERROR = Pattern.compile("^(?:\\([0-9.]+\\)\\s+)?(?:[0-9]+: )?Error \\([^)]*\\): (.*)$");
+    private static final Pattern ERROR = Pattern
+            .compile("^(?:\\([0-9.]+\\)\\s+)?(?:[0-9]+: )?Error \\([^)]*\\): (.*)$");
     /** It goes on after these. */
-    private static final List<String> HARMLESS = List.of("rlimit: Can't setup RLIMIT_NOFILE", "CRIU was built without");
+    private static final List<String> HARMLESS = List.of("rlimit: Can't setup RLIMIT_NOFILE",
+            "CRIU was built without");
 
     private CriuLog() {}
 

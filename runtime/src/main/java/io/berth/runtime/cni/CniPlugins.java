@@ -125,7 +125,8 @@ public final class CniPlugins implements Cni {
     @Override
     public void collect(Supplier<Set<String>> attached) {
         Optional<NetworkConfig> network = directory.load().config();
-        if (network.isPresent() && network.get().hasGarbageCollection() && allKnowGarbageCollection(network.get())) {
+        if (network.isPresent() && network.get().hasGarbageCollection()
+                && allKnowGarbageCollection(network.get())) {
             attaching.writeLock().lock();
             try {
                 collect(network.get(), attached.get());
@@ -154,7 +155,8 @@ public final class CniPlugins implements Cni {
     private boolean allKnowGarbageCollection(NetworkConfig network) {
         ObjectNode question = JsonNodeFactory.instance.objectNode().put("cniVersion", network.cniVersion());
         for (ObjectNode plugin : network.plugins()) {
-            Answer answer = runner.run("VERSION", plugin.path("type").asText(), question, Map.of(), STATUS_TIMEOUT);
+            Answer answer = runner.run("VERSION", plugin.path("type").asText(), question, Map.of(),
+                    STATUS_TIMEOUT);
             boolean known = answer instanceof Answer.Success success
                     && success.result().path("supportedVersions").valueStream()
                             .anyMatch(version -> version.asText().equals(network.cniVersion()));

@@ -54,7 +54,8 @@ final class NetworkTemplate {
     private static JsonNode fill(JsonNode node, String primary, Map<String, ArrayNode> lists) {
         if (node instanceof ObjectNode object) {
             ObjectNode filled = NODES.objectNode();
-            object.properties().forEach(field -> filled.set(field.getKey(), fill(field.getValue(), primary, lists)));
+            object.properties()
+                    .forEach(field -> filled.set(field.getKey(), fill(field.getValue(), primary, lists)));
             return filled;
         }
         if (node instanceof ArrayNode array) {
@@ -64,7 +65,9 @@ final class NetworkTemplate {
         }
         if (node instanceof TextNode text) {
             ArrayNode list = lists.get(text.textValue());
-            return list != null ? list.deepCopy() : NODES.textNode(text.textValue().replace("${podCidr}", primary));
+            return list != null
+                    ? list.deepCopy()
+                    : NODES.textNode(text.textValue().replace("${podCidr}", primary));
         }
         return node;
     }

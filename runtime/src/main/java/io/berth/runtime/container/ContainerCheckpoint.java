@@ -226,7 +226,8 @@ public final class ContainerCheckpoint implements AutoCloseable {
     }
 
     /** What a daemon that died left: resumes the container and deletes the half-made checkpoint. */
-    static void recover(Container container, ContainerDeps deps, Duration limit) throws IOException, LifecycleException {
+    static void recover(Container container, ContainerDeps deps, Duration limit)
+            throws IOException, LifecycleException {
         Path staging = stagingOf(container.id(), deps);
         if (Files.isDirectory(staging)) {
             deps.handlers().runtime(container.record().runtime()).resume(container.id(), limit);

@@ -110,7 +110,8 @@ final class CreateContainer {
         try {
             Optional<Restore> restore = source.open(id);
             if (restore.isPresent()) {
-                deps.handlers().runtime(sandbox.record().runtime()).requireCriu(deps.config().timeouts().oci());
+                deps.handlers().runtime(sandbox.record().runtime())
+                        .requireCriu(deps.config().timeouts().oci());
             }
             Image image = restore.isPresent() ? baseImage(restore.get(), config) : image(config);
             return make(intent(id, sandbox, config, image, logFile), sandbox, image, namespaces, restore);

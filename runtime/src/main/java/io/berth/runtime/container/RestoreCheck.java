@@ -34,9 +34,10 @@ final class RestoreCheck {
         check.namespaces();
         check.mounts();
         if (!check.differences.isEmpty()) {
-            throw new LifecycleException(LifecycleException.Kind.INVALID, "config does not fit the checkpoint in "
-                    + origin + ": " + String.join("; ", check.differences)
-                    + ". A restored process keeps what it had; ask for the same, or start a new container");
+            throw new LifecycleException(LifecycleException.Kind.INVALID,
+                    "config does not fit the checkpoint in "
+                            + origin + ": " + String.join("; ", check.differences)
+                            + ". A restored process keeps what it had; ask for the same, or start a new container");
         }
     }
 
@@ -44,7 +45,8 @@ final class RestoreCheck {
         same("linux.security_context.run_as_user", "user/uid");
         same("linux.security_context.run_as_group", "user/gid");
         if (!gids(was).equals(gids(wanted))) {
-            differences.add("linux.security_context.supplemental_groups: was " + gids(was) + ", is " + gids(wanted));
+            differences.add(
+                    "linux.security_context.supplemental_groups: was " + gids(was) + ", is " + gids(wanted));
         }
         for (String set : List.of("bounding", "effective", "permitted", "ambient")) {
             JsonNode before = was.at("/process/capabilities/" + set);

@@ -95,7 +95,8 @@ final class RestoreSources {
                 return image.get();
             }
         }
-        String reference = dump.imageReference().contains("@") ? dump.imageReference()
+        String reference = dump.imageReference().contains("@")
+                ? dump.imageReference()
                 : dump.requestedImage().isEmpty() ? dump.imageName() : dump.requestedImage();
         log.atInfo().addKeyValue("image", reference).log("pulling the image of a checkpointed container");
         try {

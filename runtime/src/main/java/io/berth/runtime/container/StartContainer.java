@@ -145,7 +145,8 @@ final class StartContainer {
         ContainerParts.deleteTree(directory);
     }
 
-    private ShimException restoreFailed(Container container, CheckpointDirectory checkpoint, ShimException failure) {
+    private ShimException restoreFailed(Container container, CheckpointDirectory checkpoint,
+            ShimException failure) {
         String error = String.valueOf(failure.getMessage());
         String words = "restore container " + container.id() + " ("
                 + container.record().config().getMetadata().getName() + ") with "

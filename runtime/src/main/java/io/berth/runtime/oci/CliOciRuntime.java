@@ -137,7 +137,8 @@ public final class CliOciRuntime implements OciRuntime {
         OciCommand.Result result = call("checkpoint", NOTHING, deadline, "--help");
         if (result.exitCode() != 0) {
             throw new OciException(OciException.Kind.UNSUPPORTED, "runtime handler " + name()
-                    + " cannot checkpoint (" + result.error() + "): its OCI runtime is built without criu; use a"
+                    + " cannot checkpoint (" + result.error()
+                    + "): its OCI runtime is built without criu; use a"
                     + " handler whose runtime has it, such as runc");
         }
         Optional<String> reason = Criu.unable(deadline);

@@ -60,8 +60,9 @@ record PodDirectory(Path path) {
                     "checkpoint_path \"" + checkpointPath + "\" is no directory on this node");
         }
         if (!Files.isRegularFile(path.resolve("pod.options"))) {
-            throw new LifecycleException(LifecycleException.Kind.INVALID, "checkpoint_path \"" + checkpointPath
-                    + "\" has no pod.options; it is no checkpoint of a pod, or not all of one");
+            throw new LifecycleException(LifecycleException.Kind.INVALID,
+                    "checkpoint_path \"" + checkpointPath
+                            + "\" has no pod.options; it is no checkpoint of a pod, or not all of one");
         }
         return new PodDirectory(path);
     }
@@ -115,8 +116,9 @@ record PodDirectory(Path path) {
     Set<String> containers() throws LifecycleException, IOException {
         JsonNode options = JSON.readTree(Files.readAllBytes(path.resolve("pod.options")));
         if (options.path("version").asInt() != VERSION) {
-            throw new LifecycleException(LifecycleException.Kind.INVALID, path + " is a checkpoint of version "
-                    + options.path("version").asText() + "; this Berth reads version " + VERSION);
+            throw new LifecycleException(LifecycleException.Kind.INVALID,
+                    path + " is a checkpoint of version "
+                            + options.path("version").asText() + "; this Berth reads version " + VERSION);
         }
         Set<String> names = new TreeSet<>();
         options.path("containers").fieldNames().forEachRemaining(names::add);

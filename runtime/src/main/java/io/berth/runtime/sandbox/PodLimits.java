@@ -29,7 +29,8 @@ final class PodLimits {
         need(overhead.getMemorySwapLimitInBytes() == 0, prefix + "overhead.memory_swap_limit_in_bytes");
         // kubelet names memory.oom.group in both.
         for (Map.Entry<String, String> entry : overhead.getUnifiedMap().entrySet()) {
-            need(entry.getValue().equals(resources.getUnifiedMap().getOrDefault(entry.getKey(), entry.getValue())),
+            need(entry.getValue()
+                    .equals(resources.getUnifiedMap().getOrDefault(entry.getKey(), entry.getValue())),
                     prefix + "overhead.unified." + entry.getKey());
         }
     }

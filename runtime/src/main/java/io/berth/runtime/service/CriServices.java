@@ -107,7 +107,8 @@ public final class CriServices implements AutoCloseable {
         RuntimeServiceImpl runtime = new RuntimeServiceImpl(seams, layout,
                 new NodeStatus(config, seams, handlers), sandboxes, sandboxLifecycle, containers,
                 containerLifecycle,
-                new PodCheckpoints(sandboxes, sandboxLifecycle, containers, containerLifecycle), stats, events,
+                new PodCheckpoints(sandboxes, sandboxLifecycle, containers, containerLifecycle), stats,
+                events,
                 new StreamingCalls(streaming, containerLifecycle, sandboxes));
         return new CriServices(store, containers, streaming, runtime,
                 new ImageServiceImpl(seams.images(), handlers, seams.clock()));

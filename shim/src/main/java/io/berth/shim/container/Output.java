@@ -84,7 +84,8 @@ final class Output extends Source {
      * @param forget what was written so far: the OCI runtime's own words, before the container's program runs
      */
     void begin(boolean forget) {
-        while (forget && isOpen() && Libc.read(fd(), Address.ofData(framer.buffer()), framer.buffer().length) > 0) {
+        while (forget && isOpen()
+                && Libc.read(fd(), Address.ofData(framer.buffer()), framer.buffer().length) > 0) {
             // The runtime has ended, so this does, too.
         }
         if (isOpen()) {

@@ -11,7 +11,7 @@ final class ArgumentsTest {
     @Test
     void everyOptionIsFound() {
         String line = String.join("\0", "--dir", "/d", "--id", "c1", "--bundle", "/b", "--log", "/l",
-                "--stdin", "--stdin-once",
+                "--stdin", "--stdin-once", "--restore",
                 "--terminal", "--cgroup", "/p1", "--cgroup", "/p2", "--create-arg", "--no-pivot", "--",
                 "runc", "--root", "/r") + "\0";
         Arguments arguments = arguments(line);
@@ -20,7 +20,8 @@ final class ArgumentsTest {
         assertThat(text(arguments, arguments.id())).isEqualTo("c1");
         assertThat(text(arguments, arguments.bundle())).isEqualTo("/b");
         assertThat(text(arguments, arguments.log())).isEqualTo("/l");
-        assertThat(arguments.stdin() && arguments.stdinOnce() && arguments.terminal()).isTrue();
+        assertThat(arguments.stdin() && arguments.stdinOnce() && arguments.terminal() && arguments.restore())
+                .isTrue();
         assertThat(arguments.cgroupCount()).isEqualTo(2);
         assertThat(text(arguments, arguments.cgroup(1))).isEqualTo("/p2");
         assertThat(text(arguments, arguments.createArgument(0))).isEqualTo("--no-pivot");
