@@ -180,6 +180,11 @@ final class NetworkConfigurationIT {
             assertThat(last.at("/cni.dev~1valid-attachments/0/containerID").asText()).isEqualTo(kept);
             assertThat(last.at("/cni.dev~1valid-attachments/0/ifname").asText()).isEqualTo("eth0");
             assertThat(last.path("name").asText()).isEqualTo("verbs");
+            daemon.kill();
+            daemon.start();
+            JsonNode checked = Await.until("CHECK after a restart", PATIENCE, () -> of(calls, "CHECK"),
+                    found -> !found.isEmpty()).getLast();
+            assertThat(checked.at("/prevResult/ips/0/address").asText()).isEqualTo("10.99.0.2/24");
             // The old configuration and result are DEL's, whatever the folder has by then.
             Files.delete(network.configurations().resolve("10-verbs.conflist"));
             assertThat(networkReady().getStatus()).isFalse();

@@ -103,7 +103,7 @@ public record CheckpointDirectory(Path path) {
     }
 
     /** Archives what is in the pod's /dev/shm. */
-    public void captureSharedMemory(Path shm) throws IOException {
+    public void captureSharedMemory(Path shm) throws LifecycleException, IOException {
         TreeArchive.write(shm, sharedMemory(), (path, stat, parent, name) -> true);
     }
 

@@ -13,6 +13,8 @@ import io.berth.linux.Openat;
 import io.berth.linux.RawPath;
 import io.berth.linux.Stat;
 import io.berth.linux.Xattr;
+import io.berth.runtime.lifecycle.LifecycleException;
+import io.berth.runtime.lifecycle.TimeLimit;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -33,11 +35,14 @@ public final class RootfsChanges {
     /**
      * Archives the writable layer of {@code snapshot}; nothing may write to it meanwhile.
      *
+     * @param limit looked at before each file, as the container waits
      * @return paths of the image that the container has deleted, relative to its root
      */
-    public static List<String> capture(Snapshot snapshot, Path archive) throws IOException {
+    public static List<String> capture(Snapshot snapshot, Path archive, TimeLimit limit)
+            throws LifecycleException, IOException {
         Set<String> deleted = new TreeSet<>();
         TreeArchive.write(snapshot.upper(), archive, (path, stat, parent, name) -> {
+            limit.left("archive the changed files of the container");
             if (isWhiteout(stat)) {
                 deleted.add(path.toString());
                 return false;

@@ -8,6 +8,7 @@ import io.berth.linux.Openat;
 import io.berth.linux.RawPath;
 import io.berth.linux.Stat;
 import io.berth.linux.Xattr;
+import io.berth.runtime.lifecycle.LifecycleException;
 import java.io.BufferedOutputStream;
 import java.io.FileInputStream;
 import java.io.IOException;
@@ -33,7 +34,8 @@ final class TreeArchive {
     /** Sees each entry before it is archived. */
     interface Filter {
         /** Whether {@code path} (relative, empty for the top) is to be archived. */
-        boolean test(RawPath path, Stat stat, Fd parent, RawPath name) throws IOException;
+        boolean test(RawPath path, Stat stat, Fd parent, RawPath name)
+                throws LifecycleException, IOException;
     }
 
     private final TarWriter tar;
@@ -46,7 +48,7 @@ final class TreeArchive {
     }
 
     /** Writes what is in {@code top}, and {@code top} itself as {@code .}, to the new file {@code archive}. */
-    static void write(Path top, Path archive, Filter filter) throws IOException {
+    static void write(Path top, Path archive, Filter filter) throws LifecycleException, IOException {
         try (TarWriter tar = new TarWriter(new BufferedOutputStream(Files.newOutputStream(archive), 1 << 17));
                 Fd directory = Openat.open(RawPath.of(top), DIRECTORY)) {
             RawPath here = RawPath.of(".");
@@ -55,7 +57,7 @@ final class TreeArchive {
         }
     }
 
-    private void contents(Fd directory, String prefix) throws IOException {
+    private void contents(Fd directory, String prefix) throws LifecycleException, IOException {
         for (FileTree.Entry entry : FileTree.list(directory)) {
             Stat stat = Openat.stat(directory, entry.name());
             if (stat == null) {

@@ -39,6 +39,13 @@ public interface Cni extends AutoCloseable {
      */
     void del(PodNetwork pod, CniResult result, Duration deadline) throws CniException;
 
+    /**
+     * Runs CHECK through the chain that ADD used, from CNI 0.4.0 on and unless the configuration disables it.
+     *
+     * @throws CniException at the first plugin that finds the pod's network other than its ADD left it
+     */
+    void check(PodNetwork pod, CniResult result, Duration deadline) throws CniException;
+
     @Override
     void close();
 }

@@ -177,6 +177,15 @@ public final class CniPlugins implements Cni {
     }
 
     @Override
+    public void check(PodNetwork pod, CniResult result, Duration deadline) throws CniException {
+        check(pod);
+        NetworkConfig config = NetworkConfig.parse(result.configJson());
+        if (config.hasCheck()) {
+            new PluginChain(config, pod, runner).check(result.resultJson(), deadline);
+        }
+    }
+
+    @Override
     public void close() {
         // Nothing outlives a call.
     }

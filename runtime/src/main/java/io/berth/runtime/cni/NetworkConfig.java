@@ -64,6 +64,11 @@ record NetworkConfig(String name, String cniVersion, List<ObjectNode> plugins, S
         return atLeast("1.1.0");
     }
 
+    /** Whether plugins know CHECK (from spec 0.4.0 on) and are to be asked. */
+    boolean hasCheck() throws CniException {
+        return atLeast("0.4.0") && !object(json).path("disableCheck").asBoolean(false);
+    }
+
     /** Whether plugins know GC (from spec 1.1.0 on). */
     boolean hasGarbageCollection() {
         return atLeast("1.1.0");

@@ -55,6 +55,16 @@ final class PluginChain {
         return new CniResult(addresses, last.toString(), config.json());
     }
 
+    /** CHECK of each plugin, in the order of ADD and with its last result. */
+    void check(String resultJson, Duration deadline) throws CniException {
+        long end = System.nanoTime() + deadline.toNanos();
+        Optional<ObjectNode> previous = previous(resultJson);
+        Map<String, String> arguments = arguments(pod.netns().toString());
+        for (int i = 0; i < config.plugins().size(); i++) {
+            run("CHECK", i, previous, arguments, left(end));
+        }
+    }
+
     /** DEL of each plugin, last first; at the first that fails it ends, as the spec says, for the caller to try again. */
     void delete(String resultJson, Duration deadline) throws CniException {
         long end = System.nanoTime() + deadline.toNanos();

@@ -21,7 +21,6 @@ import io.berth.runtime.state.ContainerRecord;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
@@ -94,10 +93,9 @@ public final class ContainerCheckpoint implements AutoCloseable {
     /** Writes the state of its processes and its changed files; the container must be paused. */
     public void capture(TimeLimit limit) throws LifecycleException, IOException {
         dump(limit);
-        limit.left("checkpoint container " + container.id());
         ContainerRecord record = container.record();
         Snapshot snapshot = deps.snapshots().prepare(record.id(), record.image().id());
-        staging.writeDeleted(RootfsChanges.capture(snapshot, staging.rootfsDiff()));
+        staging.writeDeleted(RootfsChanges.capture(snapshot, staging.rootfsDiff(), limit));
         byte[] spec = Files.readAllBytes(deps.layout().spec(record.id()));
         staging.writeSpec(spec);
         JsonNode mounts = JSON.readTree(spec).path("mounts");
@@ -226,14 +224,20 @@ public final class ContainerCheckpoint implements AutoCloseable {
     }
 
     /** What a daemon that died left: resumes the container and deletes the half-made checkpoint. */
-    static void recover(Container container, ContainerDeps deps, Duration limit)
-            throws IOException, LifecycleException {
+    static void recover(Container container, ContainerDeps deps) {
         Path staging = stagingOf(container.id(), deps);
-        if (Files.isDirectory(staging)) {
-            deps.handlers().runtime(container.record().runtime()).resume(container.id(), limit);
+        if (!Files.isDirectory(staging)) {
+            return;
+        }
+        try {
+            deps.handlers().runtime(container.record().runtime()).resume(container.id(),
+                    deps.config().timeouts().oci());
             ContainerParts.deleteTree(staging);
             log.atInfo().addKeyValue("container", container.id())
                     .log("resumed a container whose checkpoint an earlier daemon did not finish");
+        } catch (LifecycleException | IOException e) {
+            log.atError().addKeyValue("container", container.id()).setCause(e).log(
+                    "could not resume a container whose checkpoint an earlier daemon did not finish");
         }
     }
 }

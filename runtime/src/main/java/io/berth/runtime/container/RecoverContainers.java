@@ -105,7 +105,7 @@ final class RecoverContainers {
     }
 
     private void find(Container container, boolean rebooted) throws Exception {
-        if (container.record().awaitsRestore(deps.layout())) {
+        if (!rebooted && container.record().awaitsRestore(deps.layout())) {
             return;
         }
         if (!rebooted) {

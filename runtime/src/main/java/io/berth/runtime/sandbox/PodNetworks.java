@@ -50,6 +50,22 @@ final class PodNetworks {
                 new CniResult(attachment.ips(), attachment.resultJson(), attachment.configJson()), timeout);
     }
 
+    /**
+     * CNI CHECK of what {@code sandbox} records as attached; nothing recorded is success.
+     *
+     * @throws CniException saying what is not as ADD left it
+     */
+    void check(SandboxRecord sandbox) throws CniException {
+        @Nullable
+        Attachment attachment = sandbox.network().orElse(null);
+        @Nullable
+        Path netns = sandbox.namespaces().get("network");
+        if (attachment != null && netns != null && !attachment.resultJson().isEmpty()) {
+            cni.check(network(sandbox, netns),
+                    new CniResult(attachment.ips(), attachment.resultJson(), attachment.configJson()), timeout);
+        }
+    }
+
     private static PodNetwork network(SandboxRecord sandbox, Path netns) {
         PodSandboxConfig config = sandbox.config();
         // A port mapping without a host port only documents the container's port.

@@ -55,6 +55,18 @@ final class RecoverSandboxes {
         }
         Together.run(steps);
         cleanOrphans();
+        Thread.startVirtualThread(this::checkNetworks);
+    }
+
+    /** Whatever changed the pods' networks while no daemon was there is told; the pods run on, kubelet's probes decide. */
+    private void checkNetworks() {
+        for (Sandbox sandbox : sandboxes.all()) {
+            if (sandbox.ready()) {
+                parts.networkProblem(sandbox.record()).filter(problem -> sandbox.ready())
+                        .ifPresent(problem -> log.atWarn().addKeyValue("sandbox", sandbox.id())
+                                .log("the pod's network is not as it was made: " + problem));
+            }
+        }
     }
 
     /** A plugin of the earlier daemon may still run, and would attach what is taken off the network next. */

@@ -47,6 +47,16 @@ final class SandboxParts {
         cgroups.removePod(record.config().getLinux().getCgroupParent(), record.id());
     }
 
+    /** Whether the sandbox's network is as its plugins made it; empty where it is. */
+    Optional<String> networkProblem(SandboxRecord record) {
+        try {
+            networks.check(record);
+            return Optional.empty();
+        } catch (CniException e) {
+            return Optional.of(String.valueOf(e.getMessage()));
+        }
+    }
+
     private void forgetParts(Sandbox sandbox) throws StateException {
         sandboxes.update(sandbox, Durability.DAEMON_CRASH, record -> record.withNetwork(Optional.empty())
                 .withPause(Optional.empty()).withEnvironment(Map.of(), Map.of()));

@@ -188,6 +188,11 @@ final class FakeNode {
         }
 
         @Override
+        public void check(PodNetwork pod, CniResult result, Duration deadline) {
+            steps.add("cni.check");
+        }
+
+        @Override
         public void podCidr(String podCidr) {
             steps.add("cni.podCidr " + podCidr);
         }
