@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.berth.cri.v1.CheckpointContainerRequest;
+import io.berth.cri.v1.CheckpointContainerResponse;
 import io.berth.cri.v1.ContainerConfig;
 import io.berth.cri.v1.ContainerState;
 import io.berth.cri.v1.ContainerStatus;
@@ -368,8 +369,8 @@ final class CheckpointIT {
         return ImageSpec.newBuilder().setImage(archive.toString()).build();
     }
 
-    private static void checkpoint(ContainerHandle container, Path archive) {
-        NODE.cri().runtime().checkpointContainer(CheckpointContainerRequest.newBuilder()
+    private static CheckpointContainerResponse checkpoint(ContainerHandle container, Path archive) {
+        return NODE.cri().runtime().checkpointContainer(CheckpointContainerRequest.newBuilder()
                 .setContainerId(container.id()).setLocation(archive.toString()).setTimeout(60).build());
     }
 
@@ -389,13 +390,6 @@ final class CheckpointIT {
             return e.getStatus();
         }
         throw new AssertionError("it succeeded");
-    }
-
-    private static Status failure(Runnable call) throws Exception {
-        return failure(() -> {
-            call.run();
-            return true;
-        });
     }
 
     private static Map<String, byte[]> read(Path archive) throws IOException {

@@ -58,14 +58,14 @@ final class NetworkConfigurationIT {
         directory = Files.createTempDirectory(Node.workspace(), "c");
         network = new CniNetwork(directory.resolve("cni"));
         Files.delete(network.configurations().resolve("10-e2e.conflist"));
+        daemon = configured(List.of());
+        cri = Cri.connect(daemon.socket());
     }
 
     @AfterEach
     void end() {
-        if (cri != null) {
-            cri.close();
-            daemon.stop();
-        }
+        cri.close();
+        daemon.stop();
         Command.run(List.of("ip", "link", "del", BRIDGE));
     }
 
@@ -267,11 +267,13 @@ final class NetworkConfigurationIT {
     }
 
     private void start(String... settings) {
-        daemon = new BerthDaemon(
-                BerthDaemon.Options.in(directory.resolve("d"), network, NODE.registriesConf())
-                        .withSettings(List.of(settings)));
+        daemon = configured(List.of(settings));
         daemon.start();
-        cri = Cri.connect(daemon.socket());
+    }
+
+    private BerthDaemon configured(List<String> settings) {
+        return new BerthDaemon(BerthDaemon.Options.in(directory.resolve("d"), network, NODE.registriesConf())
+                .withSettings(settings));
     }
 
     private void tell(String podCidr) {

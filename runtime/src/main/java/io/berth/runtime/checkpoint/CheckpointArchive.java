@@ -130,7 +130,7 @@ public final class CheckpointArchive {
     public static CheckpointDirectory copy(Path from, Path directory) throws IOException {
         makePrivate(directory);
         try (Stream<Path> walk = Files.walk(from)) {
-            for (Path path : (Iterable<Path>) walk.skip(1)::iterator) {
+            for (Path path : walk.skip(1).toList()) {
                 Path target = directory.resolve(from.relativize(path).toString());
                 if (Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS)) {
                     Files.createDirectory(target);

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.google.protobuf.util.JsonFormat;
 import io.berth.imagestore.Snapshots.Snapshot;
+import io.berth.linux.OpenFlags;
 import io.berth.linux.Openat;
 import io.berth.linux.RawPath;
 import io.berth.runtime.checkpoint.CheckpointArchive;
@@ -187,7 +188,7 @@ public final class ContainerCheckpoint implements AutoCloseable {
                 continue;
             }
             Path source = Path.of(mount.path("source").asText());
-            try (var file = Openat.open(RawPath.of(source), io.berth.linux.OpenFlags.O_PATH)) {
+            try (var file = Openat.open(RawPath.of(source), OpenFlags.O_PATH)) {
                 var stat = Openat.stat(file);
                 result.addObject().put("source", source.toString())
                         .put("destination", mount.path("destination").asText())
