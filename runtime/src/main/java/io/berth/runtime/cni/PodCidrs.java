@@ -19,7 +19,7 @@ record PodCidrs(List<String> ranges) {
     static PodCidrs parse(String text) {
         List<String> ranges = new ArrayList<>();
         List<Boolean> families = new ArrayList<>();
-        for (String part : text.isBlank() ? new String[0] : text.split(",")) {
+        for (String part : text.isBlank() ? new String[0] : text.split(",", -1)) {
             String range = part.strip();
             boolean v4 = isV4(range);
             if (families.contains(v4)) {
@@ -40,7 +40,7 @@ record PodCidrs(List<String> ranges) {
         int slash = range.indexOf('/');
         String address = slash < 0 ? "" : range.substring(0, slash);
         String length = range.substring(slash + 1);
-        if (!address.matches("[0-9.]+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*") || !length.matches("[0-9]{1,3}")) {
+        if (!address.matches("[0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*") || !length.matches("[0-9]{1,3}")) {
             throw noCidr(range);
         }
         InetAddress parsed;

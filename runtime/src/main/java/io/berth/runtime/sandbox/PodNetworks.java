@@ -62,7 +62,8 @@ final class PodNetworks {
         Path netns = sandbox.namespaces().get("network");
         if (attachment != null && netns != null && !attachment.resultJson().isEmpty()) {
             cni.check(network(sandbox, netns),
-                    new CniResult(attachment.ips(), attachment.resultJson(), attachment.configJson()), timeout);
+                    new CniResult(attachment.ips(), attachment.resultJson(), attachment.configJson()),
+                    timeout);
         }
     }
 
