@@ -148,10 +148,10 @@ final class RunPodSandbox {
         Together.run(List.of(() -> {
             rollback.add("remove the pod's cgroup", () -> cgroups.removePod(parent, id));
             Cgroups.PodCgroup cgroup = cgroups.createPod(parent, id);
-            if (parent.isEmpty()) {
+            LinuxPodSandboxConfig linux = config.getLinux();
+            if (parent.isEmpty() && (linux.hasResources() || linux.hasOverhead())) {
                 // A cgroup that was named is its maker's, who has set its limits: kubelet.
-                cgroups.limit(cgroup.path(), PodLimits.sum(config.getLinux().getResources(),
-                        config.getLinux().getOverhead()));
+                cgroups.limit(cgroup.path(), PodLimits.sum(linux.getResources(), linux.getOverhead()));
             }
         }, () -> {
             // It cleans up itself, but may lack what that needs (open files, memory); then it must not be forgotten.
