@@ -40,7 +40,8 @@ record PodCidrs(List<String> ranges) {
         int slash = range.indexOf('/');
         String address = slash < 0 ? "" : range.substring(0, slash);
         String length = range.substring(slash + 1);
-        if (!address.matches("[0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*") || !length.matches("[0-9]{1,3}")) {
+        if (!address.matches("[0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
+                || !length.matches("[0-9]{1,3}")) {
             throw noCidr(range);
         }
         InetAddress parsed;
