@@ -6,8 +6,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.berth.cri.v1.Capability;
 import io.berth.cri.v1.ContainerConfig;
 import io.berth.cri.v1.ExecSyncResponse;
+import io.berth.cri.v1.HugepageLimit;
 import io.berth.cri.v1.Int64Value;
+import io.berth.cri.v1.LinuxContainerResources;
 import io.berth.cri.v1.LinuxContainerSecurityContext;
+import io.berth.cri.v1.NamespaceMode;
+import io.berth.cri.v1.PodSandboxConfig;
+import io.berth.cri.v1.SELinuxOption;
 import io.berth.cri.v1.SecurityProfile;
 import io.berth.cri.v1.SupplementalGroupsPolicy;
 import io.berth.e2e.cri.Configs;
@@ -15,11 +20,14 @@ import io.berth.e2e.cri.ContainerHandle;
 import io.berth.e2e.cri.PodHandle;
 import io.berth.e2e.node.Command;
 import io.berth.e2e.node.Node;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HexFormat;
 import java.util.function.Consumer;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -215,6 +223,144 @@ final class ContainerSecurityIT {
 
         assertThat(shell(paths, "cat /etc/passwd")).isEmpty();
         assertThat(shell(paths, "touch /var/x 2>&1 || true")).contains("Read-only file system");
+    }
+
+    @Test
+    void aPrivilegedContainerIsConfinedByThePathsThatItNames() {
+        var config = Configs.pod("privileged-paths", NODE.logs());
+        config.getLinuxBuilder().getSecurityContextBuilder().setPrivileged(true);
+        try (PodHandle pod = PodHandle.run(NODE.cri(), config, handler)) {
+            ContainerConfig.Builder privileged = idle("main");
+            privileged.getLinuxBuilder().getSecurityContextBuilder().setPrivileged(true)
+                    .addMaskedPaths("/etc/passwd");
+
+            assertThat(pod.start(privileged).sh("cat /etc/passwd; test -w /proc/sys/kernel && echo ok"))
+                    .isEqualTo("ok");
+        }
+    }
+
+    @Test
+    void anotherUserThanRootHasItsAmbientCapabilitiesInEffect() {
+        String effective = capabilities(context -> context
+                .setRunAsUser(Int64Value.newBuilder().setValue(1000)).setCapabilities(Capability.newBuilder()
+                        .addAddAmbientCapabilities("NET_BIND_SERVICE")),
+                "CapEff");
+
+        assertThat(effective).isEqualTo("0000000000000400");
+    }
+
+    @Test
+    void groupsOfTheImageAreMergedOrNotAsThePolicySays() {
+        Consumer<LinuxContainerSecurityContext.Builder> user = context -> context
+                .setRunAsUser(Int64Value.newBuilder().setValue(1000)).addSupplementalGroups(4242);
+
+        assertThat(shell(user, "id -G").split(" ")).containsExactlyInAnyOrder("1001", "4242", "50", "63");
+        assertThat(shell(user.andThen(context -> context
+                .setSupplementalGroupsPolicy(SupplementalGroupsPolicy.Strict)), "id -G").split(" "))
+                .containsExactlyInAnyOrder("1001", "4242");
+    }
+
+    @Test
+    void labelsOfSelinuxAreWithoutEffectWhereThereIsNone() {
+        assertThat(
+                shell(context -> context.setSelinuxOptions(SELinuxOption.newBuilder().setLevel("s0:c1,c2")),
+                        "echo runs"))
+                .isEqualTo("runs");
+    }
+
+    @Test
+    void fieldsThatCannotBeObeyedAreNamed() {
+        try (PodHandle pod = NODE.pod("refusals", handler); PodHandle other = NODE.pod("other", handler)) {
+            ContainerHandle stranger = other.start(idle("stranger"));
+            refused(pod, "run_as_group",
+                    context -> context.setRunAsGroup(Int64Value.newBuilder().setValue(5)));
+            refused(pod, "run_as_user",
+                    context -> context.setRunAsUser(Int64Value.newBuilder().setValue(-1)));
+            refused(pod, "run_as_username", context -> context.setRunAsUsername("nobody-has-this"));
+            refused(pod, "privileged", context -> context.setPrivileged(true));
+            refused(pod, "capabilities.add_capabilities", context -> context
+                    .setCapabilities(Capability.newBuilder().addAddCapabilities("FLY")));
+            refused(pod, "masked_paths", context -> context.addMaskedPaths("etc/passwd"));
+            refused(pod, "seccomp.localhost_ref", context -> context.setSeccomp(SecurityProfile.newBuilder()
+                    .setProfileType(SecurityProfile.ProfileType.Localhost).setLocalhostRef("relative.json")));
+            refused(pod, "selinux_options.user", context -> context
+                    .setSelinuxOptions(SELinuxOption.newBuilder().setUser("a:b")));
+            refused(pod, "pid", context -> context.getNamespaceOptionsBuilder().setPid(NamespaceMode.TARGET)
+                    .setTargetId(stranger.id()));
+            refused(pod, "target_id", context -> context.getNamespaceOptionsBuilder()
+                    .setTargetId(stranger.id()));
+            refused(pod, "pid", context -> context.getNamespaceOptionsBuilder().setPid(NamespaceMode.POD));
+            refused(pod, "ipc", context -> context.getNamespaceOptionsBuilder().setIpc(NamespaceMode.NODE));
+        }
+    }
+
+    @Test
+    void resourcesAndClassesThatCannotBeGivenAreNamed() {
+        try (PodHandle pod = NODE.pod("resources", handler)) {
+            refused(pod, "oom_score_adj", resources -> resources.setOomScoreAdj(1001), "");
+            refused(pod, "cpuset_cpus", resources -> resources.setCpusetCpus("a-b"), "");
+            refused(pod, "cpu_shares", resources -> resources.setCpuShares(-1), "");
+            refused(pod, "memory_swap_limit_in_bytes",
+                    resources -> resources.setMemoryLimitInBytes(64 << 20).setMemorySwapLimitInBytes(1 << 20),
+                    "");
+            refused(pod, "hugepage_limits.page_size", resources -> resources
+                    .addHugepageLimits(HugepageLimit.newBuilder().setPageSize("huge").setLimit(1)), "");
+            refused(pod, "blockio", resources -> {}, "blockio.resources.beta.kubernetes.io/pod");
+            refused(pod, "rdt", resources -> {}, "rdt.resources.beta.kubernetes.io/container.main");
+            if (!Files.exists(Path.of("/sys/fs/cgroup/cgroup.controllers"))) {
+                refused(pod, "unified", resources -> resources.putUnified("memory.high", "100"), "");
+            }
+        }
+    }
+
+    @Test
+    void aSandboxThatCannotBeIsNamed() {
+        refusedPod("linux.sysctls: net.ipv4.ip_forward", config -> config.getLinuxBuilder()
+                .putSysctls("net.ipv4.ip_forward", "1").getSecurityContextBuilder()
+                .getNamespaceOptionsBuilder()
+                .setNetwork(NamespaceMode.NODE));
+        refusedPod("linux.sysctls: kernel.shmmax", config -> config.getLinuxBuilder()
+                .putSysctls("kernel.shmmax", "1").getSecurityContextBuilder().getNamespaceOptionsBuilder()
+                .setIpc(NamespaceMode.NODE));
+        refusedPod("namespace_options.network", config -> config.getLinuxBuilder().getSecurityContextBuilder()
+                .getNamespaceOptionsBuilder().setNetwork(NamespaceMode.CONTAINER));
+        refusedPod("namespace_options.pid", config -> config.getLinuxBuilder().getSecurityContextBuilder()
+                .getNamespaceOptionsBuilder().setPid(NamespaceMode.TARGET));
+        refusedPod("run_as_group", config -> config.getLinuxBuilder().getSecurityContextBuilder()
+                .setRunAsGroup(Int64Value.newBuilder().setValue(1)));
+        refusedPod("seccomp.localhost_ref", config -> config.getLinuxBuilder().getSecurityContextBuilder()
+                .setSeccomp(SecurityProfile.newBuilder()
+                        .setProfileType(SecurityProfile.ProfileType.Localhost)));
+    }
+
+    private void refusedPod(String field, Consumer<PodSandboxConfig.Builder> change) {
+        PodSandboxConfig.Builder config = Configs.pod("refused", NODE.logs());
+        change.accept(config);
+        isInvalid(field, () -> PodHandle.run(NODE.cri(), config, handler));
+    }
+
+    private static void refused(PodHandle pod, String field,
+            Consumer<LinuxContainerSecurityContext.Builder> change) {
+        ContainerConfig.Builder container = idle("refused");
+        change.accept(container.getLinuxBuilder().getSecurityContextBuilder());
+        isInvalid(field, () -> pod.create(container));
+    }
+
+    private static void refused(PodHandle pod, String field, Consumer<LinuxContainerResources.Builder> change,
+            String annotation) {
+        ContainerConfig.Builder container = idle("refused");
+        if (!annotation.isEmpty()) {
+            container.putAnnotations(annotation, "gold");
+        }
+        change.accept(container.getLinuxBuilder().getResourcesBuilder());
+        isInvalid(field, () -> pod.create(container));
+    }
+
+    private static void isInvalid(String field, ThrowingCallable call) {
+        assertThatThrownBy(call).as(field).isInstanceOfSatisfying(StatusRuntimeException.class, e -> {
+            assertThat(e.getStatus().getCode()).as(e.getMessage()).isEqualTo(Status.Code.INVALID_ARGUMENT);
+            assertThat(e.getMessage()).contains(field);
+        });
     }
 
     private String capabilities(Consumer<LinuxContainerSecurityContext.Builder> change, String set) {

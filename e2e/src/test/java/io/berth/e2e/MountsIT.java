@@ -1,18 +1,27 @@
 package io.berth.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.berth.cri.v1.ContainerConfig;
+import io.berth.cri.v1.IDMapping;
 import io.berth.cri.v1.Mount;
 import io.berth.cri.v1.MountPropagation;
 import io.berth.e2e.cri.Configs;
 import io.berth.e2e.cri.ContainerHandle;
 import io.berth.e2e.cri.PodHandle;
+import io.berth.e2e.image.Busybox;
+import io.berth.e2e.image.Compression;
+import io.berth.e2e.image.Layer;
+import io.berth.e2e.image.TestImage;
 import io.berth.e2e.node.Command;
 import io.berth.e2e.node.Node;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -115,6 +124,92 @@ final class MountsIT {
         } finally {
             Command.output("umount", "-R", volume.toString());
         }
+    }
+
+    @Test
+    void aReadOnlyMountIsReadOnlyWithAllBelowItWhereAskedFor() throws IOException {
+        Path volume = volume("recursive");
+        Path inner = Files.createDirectories(volume.resolve("inner"));
+        Command.output("mount", "-t", "tmpfs", "none", inner.toString());
+        try (PodHandle pod = NODE.pod("recursive", handler)) {
+            ContainerHandle container = pod.start(idle()
+                    .addMounts(mount(volume).setReadonly(true).setRecursiveReadOnly(true))
+                    .addMounts(mount(volume).setReadonly(true).setContainerPath("/plain")));
+
+            assertThat(container.sh("touch /mnt/inner/x 2>&1 || true")).contains("Read-only file system");
+            assertThat(container.sh("touch /plain/inner/x && echo ok; touch /plain/x 2>&1 || true"))
+                    .startsWith("ok").contains("Read-only file system");
+            assertThatThrownBy(() -> pod.create(idle("writable")
+                    .addMounts(mount(volume).setRecursiveReadOnly(true))))
+                    .hasMessageContaining("INVALID_ARGUMENT")
+                    .hasMessageContaining("recursive_read_only").hasMessageContaining("/mnt");
+        } finally {
+            Command.output("umount", inner.toString());
+        }
+    }
+
+    @Test
+    void aLinkOnTheNodeIsFollowedAndOneInTheImageStaysInside() throws IOException {
+        Path link = Files.createSymbolicLink(volume("links").resolve("link"), volume("target"));
+        String image = NODE.pull("link", TestImage.builder().layer(Busybox.layer()).layer(Layer.builder()
+                .symlink("outside", NODE.directory().toString()).build(Compression.GZIP)).build());
+        try (PodHandle pod = NODE.pod("links", handler)) {
+            ContainerHandle container = pod.start(Configs.container("main", image, "sleep", "1000")
+                    .addMounts(mount(link)).addMounts(mount(link).setContainerPath("/outside/data")));
+
+            assertThat(container.sh("cat /mnt/note; cat /outside/data/note").lines())
+                    .containsExactly("from the node", "from the node");
+            assertThat(NODE.directory().resolve("data")).doesNotExist();
+        } finally {
+            Files.delete(link);
+        }
+    }
+
+    @Test
+    void flagsOfAMountAreObeyed() throws IOException {
+        Path volume = volume("flags");
+        Files.copy(Path.of("/bin/busybox"), volume.resolve("echo"), StandardCopyOption.REPLACE_EXISTING,
+                StandardCopyOption.COPY_ATTRIBUTES);
+        try (PodHandle pod = NODE.pod("flags", handler)) {
+            ContainerHandle container = pod.start(idle()
+                    .addMounts(mount(volume).addMountOptions("noexec").addMountOptions("nosuid")));
+
+            assertThat(container.sh("grep ' /mnt ' /proc/mounts")).contains("noexec").contains("nosuid");
+            assertThat(container.sh("/mnt/echo ran 2>&1 || true")).contains("denied");
+        }
+    }
+
+    @Test
+    void mountsThatCannotBeAreNamed() throws IOException {
+        Path volume = volume("refused");
+        Command.output("mount", "-t", "tmpfs", "none", volume.toString());
+        Command.output("mount", "--make-private", volume.toString());
+        try (PodHandle pod = NODE.pod("refused", handler)) {
+            refused(pod, mount(volume).setPropagation(MountPropagation.PROPAGATION_HOST_TO_CONTAINER),
+                    "propagation", volume + " is private");
+            refused(pod, mount(volume).setPropagation(MountPropagation.PROPAGATION_BIDIRECTIONAL),
+                    "propagation",
+                    volume + " is not shared");
+            refused(pod, mount(Path.of("/none/such")), "host_path", "/none/such does not exist");
+            refused(pod, mount(volume).clearHostPath(), "host_path", "is empty");
+            refused(pod, mount(volume).setHostPath("relative"), "host_path", "not an absolute path");
+            refused(pod, mount(volume).setContainerPath("relative"), "container_path",
+                    "not an absolute path");
+            refused(pod, mount(volume).setContainerPath("/a/.."), "container_path", "root");
+            refused(pod, mount(volume).addMountOptions("size=5m"), "mount_options", "size=5m");
+            refused(pod, mount(volume).addUidMappings(IDMapping.newBuilder().setLength(1)), "uidMappings",
+                    "gidMappings");
+        } finally {
+            Command.output("umount", volume.toString());
+        }
+    }
+
+    private static void refused(PodHandle pod, Mount.Builder mount, String field, String why) {
+        assertThatThrownBy(() -> pod.create(idle("refused").addMounts(mount)))
+                .isInstanceOfSatisfying(StatusRuntimeException.class, e -> {
+                    assertThat(e.getStatus().getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT);
+                    assertThat(e.getMessage()).contains(field, why);
+                });
     }
 
     @Test

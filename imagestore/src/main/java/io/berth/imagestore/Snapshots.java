@@ -1,7 +1,10 @@
 package io.berth.imagestore;
 
+import io.berth.linux.Fd;
+import io.berth.linux.IdMaps;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Writable overlay snapshots on top of an image's layers, one for each container, named by a key that the caller chooses
@@ -11,12 +14,29 @@ public interface Snapshots {
     /**
      * Makes the snapshot {@code key} over the layers of {@code imageId}, or returns the one that is there. Copies nothing.
      *
+     * @param owners the IDs of the user namespace for which it is; what is written into the writable layer belongs to those
+     *        outside
      * @throws ImageException NOT_FOUND where the image is absent, NO_SPACE, INTERNAL
      */
-    Snapshot prepare(String key, String imageId) throws ImageException;
+    Snapshot prepare(String key, String imageId, Optional<IdMaps> owners) throws ImageException;
 
-    /** Mounts the overlay at {@code target} (made if absent). Already mounted there is success. */
-    void mount(String key, Path target, boolean readOnly) throws ImageException;
+    /** The same for the node's own user namespace. */
+    default Snapshot prepare(String key, String imageId) throws ImageException {
+        return prepare(key, imageId, Optional.empty());
+    }
+
+    /**
+     * Mounts the overlay at {@code target} (made if absent). Already mounted there is success.
+     *
+     * @param userNamespace the user namespace with the maps of {@link #prepare}, in which the image's files have the owners
+     *        that the image says
+     */
+    void mount(String key, Path target, boolean readOnly, Optional<Fd> userNamespace) throws ImageException;
+
+    /** The same for the node's own user namespace. */
+    default void mount(String key, Path target, boolean readOnly) throws ImageException {
+        mount(key, target, readOnly, Optional.empty());
+    }
 
     /** Lazily unmounts {@code target}; not mounted is success. */
     void unmount(Path target) throws ImageException;

@@ -165,7 +165,7 @@ public final class Namespaces {
         }
     }
 
-    private static IOException carriedOver(Throwable cause) {
+    static IOException carriedOver(Throwable cause) {
         return switch (cause) {
             case IOException e -> e;
             case RuntimeException e -> throw e;

@@ -18,6 +18,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -46,7 +47,9 @@ public final class Node implements Startable {
     @Override
     public void start() {
         try {
-            Path directory = Files.createTempDirectory(workspace(), "n");
+            // Open to the users of pods with a user namespace, which go through it to their files.
+            Path directory = Files.createTempDirectory(workspace(), "n",
+                    PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx--x--x")));
             var network = new CniNetwork(directory.resolve("cni"));
             var registry = new Registry(directory.resolve("registry"));
             registry.start();

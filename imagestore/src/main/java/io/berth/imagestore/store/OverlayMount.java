@@ -3,14 +3,19 @@ package io.berth.imagestore.store;
 import io.berth.imagestore.Snapshots.Snapshot;
 import io.berth.linux.DetachedMount;
 import io.berth.linux.Errno;
+import io.berth.linux.Fd;
 import io.berth.linux.FilesystemContext;
 import io.berth.linux.LinuxException;
 import io.berth.linux.MountAttribute;
 import io.berth.linux.MountFlag;
 import io.berth.linux.Mounts;
+import io.berth.linux.PrivateMounts;
 import io.berth.linux.WorkingDirectory;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Set;
+import java.util.StringJoiner;
 import java.util.stream.Collectors;
 
 /** Mounts a snapshot: layer by layer where the kernel takes them so, else all in one line of options. */
@@ -40,16 +45,52 @@ final class OverlayMount {
         }
     }
 
-    /** {@code mount(2)}, which takes one page of options: with names relative to {@code layers} for 500 layers enough. */
+    /**
+     * The same with each layer id-mapped (Linux 5.19): its files have in {@code userNamespace} the owners that the image says. An
+     * overlay itself cannot be mapped. Before 6.15 a layer must be attached somewhere; where that is nobody sees, nor finds
+     * later.
+     */
+    static void mountMapped(Snapshot snapshot, Fd userNamespace, Path target, boolean readOnly)
+            throws IOException {
+        try (DetachedMount overlay = PrivateMounts.call(() -> {
+            Mounts.tmpfs(target, Set.of(), "mode=700");
+            StringJoiner lower = new StringJoiner(":");
+            for (int i = 0; i < snapshot.lower().size(); i++) {
+                String name = Integer.toString(i, Character.MAX_RADIX);
+                Path at = Files.createDirectory(target.resolve(name));
+                try (DetachedMount mapped = DetachedMount.cloneOf(snapshot.lower().get(i), false)) {
+                    mapped.mapIds(userNamespace, false);
+                    mapped.attach(at);
+                }
+                lower.add(name);
+            }
+            Path merged = Files.createDirectory(target.resolve("all-merged"));
+            mountByOptions(target, options(lower.toString(), snapshot.upper(), snapshot.work()), merged,
+                    readOnly);
+            return DetachedMount.cloneOf(merged, false);
+        })) {
+            overlay.attach(target);
+        }
+    }
+
+    /** For 500 layers there is room, with names relative to {@code layers}. */
     static void mountByOptions(Snapshot snapshot, Path layers, Path target, boolean readOnly)
             throws LinuxException {
         String lower = snapshot.lower().stream().map(path -> layers.relativize(path).toString())
                 .collect(Collectors.joining(":"));
-        String options = "lowerdir=" + lower + ",upperdir=" + escaped(layers.relativize(snapshot.upper()))
-                + ",workdir="
-                + escaped(layers.relativize(snapshot.work()));
-        WorkingDirectory.with(layers, () -> Mounts.mount(SOURCE, target.toAbsolutePath(), "overlay",
+        mountByOptions(layers, options(lower, layers.relativize(snapshot.upper()),
+                layers.relativize(snapshot.work())), target, readOnly);
+    }
+
+    /** {@code mount(2)}, which takes one page of options. */
+    private static void mountByOptions(Path directory, String options, Path target, boolean readOnly)
+            throws LinuxException {
+        WorkingDirectory.with(directory, () -> Mounts.mount(SOURCE, target.toAbsolutePath(), "overlay",
                 readOnly ? Set.of(MountFlag.READ_ONLY) : Set.of(), options));
+    }
+
+    private static String options(String lower, Path upper, Path work) {
+        return "lowerdir=" + lower + ",upperdir=" + escaped(upper) + ",workdir=" + escaped(work);
     }
 
     /** Commas end an option. */

@@ -13,6 +13,7 @@ import io.berth.linux.Errno;
 import io.berth.linux.Fd;
 import io.berth.linux.FileTimes;
 import io.berth.linux.FileTree;
+import io.berth.linux.IdMaps;
 import io.berth.linux.LinuxException;
 import io.berth.linux.Mounts;
 import io.berth.linux.OpenFlags;
@@ -23,12 +24,15 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Snapshots on overlayfs: two empty directories each, and a row. */
 final class OverlaySnapshots implements Snapshots {
     private static final Logger log = LoggerFactory.getLogger(OverlaySnapshots.class);
+    private static final IdMaps.Range EVERY_ID = new IdMaps.Range(0, 0, 0xffff_ffffL);
+    private static final IdMaps OWN_IDS = new IdMaps(List.of(EVERY_ID), List.of(EVERY_ID));
 
     private final Metadata metadata;
     private final Layers layers;
@@ -41,7 +45,7 @@ final class OverlaySnapshots implements Snapshots {
     }
 
     @Override
-    public Snapshot prepare(String key, String imageId) throws ImageException {
+    public Snapshot prepare(String key, String imageId, Optional<IdMaps> owners) throws ImageException {
         return layers.locked(catalog -> {
             StoredSnapshot there = catalog.snapshots().get(key);
             if (there != null) {
@@ -56,7 +60,7 @@ final class OverlaySnapshots implements Snapshots {
                     stored.image().diffIds());
             Path path = directory.snapshot(made.directory());
             try {
-                makeDirectories(path, stored.directories());
+                makeDirectories(path, stored.directories(), owners.orElse(OWN_IDS));
                 metadata.putSnapshot(made);
             } catch (IOException e) {
                 directory.delete(path);
@@ -69,7 +73,8 @@ final class OverlaySnapshots implements Snapshots {
     }
 
     @Override
-    public void mount(String key, Path target, boolean readOnly) throws ImageException {
+    public void mount(String key, Path target, boolean readOnly, Optional<Fd> userNamespace)
+            throws ImageException {
         Catalog catalog = metadata.catalog();
         StoredSnapshot stored = catalog.snapshots().get(key);
         if (stored == null) {
@@ -79,10 +84,19 @@ final class OverlaySnapshots implements Snapshots {
         try {
             Files.createDirectories(target);
             if (!Mounts.isMountPoint(target)) {
-                OverlayMount.mount(snapshot(catalog, stored), directory.layers(), target, readOnly);
+                mount(snapshot(catalog, stored), target, readOnly, userNamespace);
             }
         } catch (IOException e) {
             throw StoreDirectory.failure("cannot mount snapshot " + key + " at " + target, e);
+        }
+    }
+
+    private void mount(Snapshot snapshot, Path target, boolean readOnly, Optional<Fd> userNamespace)
+            throws IOException {
+        if (userNamespace.isPresent()) {
+            OverlayMount.mountMapped(snapshot, userNamespace.get(), target, readOnly);
+        } else {
+            OverlayMount.mount(snapshot, directory.layers(), target, readOnly);
         }
     }
 
@@ -138,19 +152,22 @@ final class OverlaySnapshots implements Snapshots {
                 path.resolve("upper"), path.resolve("work"));
     }
 
-    private static void makeDirectories(Path path, List<DirectoryAttributes> described) throws IOException {
+    /** The writable layer is no id-mapped mount: owners in it are those outside of the container's user namespace. */
+    private static void makeDirectories(Path path, List<DirectoryAttributes> described, IdMaps owners)
+            throws IOException {
         Files.createDirectory(path);
         Files.createDirectory(path.resolve("work"));
         Files.createDirectory(path.resolve("upper"));
         try (Fd upper = Openat.open(RawPath.of(path.resolve("upper")),
                 OpenFlags.O_RDONLY | OpenFlags.O_DIRECTORY)) {
+            Openat.chown(upper, RawPath.of("."), owners.user(0), owners.group(0));
             Openat.chmod(upper, RawPath.of("."), 0755);
             for (DirectoryAttributes attributes : described) {
                 RawPath name = EffectiveDirectories.raw(attributes.path());
                 if (!attributes.path().isEmpty()) {
                     Openat.mkdir(upper, name, 0700);
                 }
-                Openat.chown(upper, name, attributes.uid(), attributes.gid());
+                Openat.chown(upper, name, owners.user(attributes.uid()), owners.group(attributes.gid()));
                 Openat.chmod(upper, name, attributes.mode());
             }
             // Last, since making a directory changes its parent's time; children before parents does no harm.

@@ -12,12 +12,20 @@ import io.berth.imagestore.ImageStoreConfig;
 import io.berth.imagestore.RegistryAuth;
 import io.berth.imagestore.Snapshots.Snapshot;
 import io.berth.imagestore.unpack.TarBuilder;
+import io.berth.linux.Fd;
+import io.berth.linux.IdMaps;
 import io.berth.linux.Mounts;
+import io.berth.linux.OpenFlags;
+import io.berth.linux.Openat;
+import io.berth.linux.RawPath;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.io.IOException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -120,6 +128,53 @@ class OverlaySnapshotsTest {
     }
 
     @Test
+    void aSnapshotOfAUserNamespaceShowsTheOwnersOfTheImageInIt() throws Exception {
+        TarBuilder[] layers = new TarBuilder[500];
+        for (int i = 0; i < layers.length; i++) {
+            layers[i] = new TarBuilder().add(file("file" + i, "x")).add(file("last", Integer.toString(i)));
+        }
+        layers[0].add(directory("./").mode(0711)).add(directory("home").mode(0700).owner(1000, 1000))
+                .add(directory("beyond").owner(70_000, 0));
+        layers[1].add(file("home/file", "x"));
+        registry.push(APP, TestRegistry.image("i", layers));
+        Image image = store.pull(APP, RegistryAuth.NONE);
+        IdMaps maps = new IdMaps(List.of(new IdMaps.Range(0, 100_000, 65_536)),
+                List.of(new IdMaps.Range(0, 200_000, 65_536)));
+        store.snapshots().prepare("c1", image.id(), Optional.of(maps));
+        Process owner = new ProcessBuilder("unshare", "--user", "cat").start();
+        try (Fd namespace = userNamespace(owner, maps)) {
+            store.snapshots().mount("c1", target, false, Optional.of(namespace));
+        } finally {
+            owner.destroyForcibly();
+        }
+
+        assertWholeImage(503);
+        assertThat(owner(target)).isEqualTo("100000:200000");
+        assertThat(owner(target.resolve("last"))).isEqualTo("100000:200000");
+        assertThat(owner(target.resolve("home"))).isEqualTo("101000:201000");
+        assertThat(owner(target.resolve("beyond"))).isEqualTo("65534:200000");
+        assertThat(Mounts.list().stream().filter(mount -> mount.mountPoint().startsWith(target))).hasSize(1);
+        Files.writeString(target.resolve("last"), "changed");
+        assertThat(owner(store.snapshots().prepare("c1", image.id()).upper().resolve("last")))
+                .isEqualTo("100000:200000");
+    }
+
+    private static String owner(Path path) throws IOException {
+        return Files.getAttribute(path, "unix:uid") + ":" + Files.getAttribute(path, "unix:gid");
+    }
+
+    /** Of a process that echoes as soon as it has one. */
+    private static Fd userNamespace(Process process, IdMaps maps) throws IOException {
+        process.getOutputStream().write('\n');
+        process.getOutputStream().flush();
+        assertThat(process.getInputStream().read()).isEqualTo('\n');
+        Path proc = Path.of("/proc", Long.toString(process.pid()));
+        Files.writeString(proc.resolve("uid_map"), IdMaps.text(maps.users()), StandardOpenOption.WRITE);
+        Files.writeString(proc.resolve("gid_map"), IdMaps.text(maps.groups()), StandardOpenOption.WRITE);
+        return Openat.open(RawPath.of(proc.resolve("ns/user")), OpenFlags.O_RDONLY);
+    }
+
+    @Test
     void preparingAgainGivesTheSameSnapshotAndAnAbsentImageIsSaid() throws Exception {
         Snapshot first = mounted(false, new TarBuilder().add(file("f", "x")));
 
@@ -134,9 +189,13 @@ class OverlaySnapshotsTest {
     }
 
     private void assertWholeImage() throws IOException {
+        assertWholeImage(501);
+    }
+
+    private void assertWholeImage(int files) throws IOException {
         assertThat(target.resolve("last")).hasContent("499");
-        try (var files = Files.list(target)) {
-            assertThat(files.count()).isEqualTo(501);
+        try (var names = Files.list(target)) {
+            assertThat(names.count()).isEqualTo(files);
         }
     }
 

@@ -21,7 +21,7 @@ import java.util.Optional;
  */
 public record BerthConfig(Path root, Path state, Path socket, Optional<Path> shim, String defaultRuntime,
         String cgroupDriver, Log log, Map<String, OciHandler> runtimes, Registry registry, Cni cni,
-        Streaming streaming, Metrics metrics, Seccomp seccomp, Timeouts timeouts, Limits limits) {
+        Streaming streaming, Metrics metrics, Seccomp seccomp, Cdi cdi, Timeouts timeouts, Limits limits) {
 
     /**
      * @param level {@code error}, {@code warn}, {@code info}, {@code debug} or {@code trace}
@@ -80,6 +80,9 @@ public record BerthConfig(Path root, Path state, Path socket, Optional<Path> shi
 
     /** @param defaultProfile a profile file in place of the built-in RuntimeDefault */
     public record Seccomp(Optional<Path> defaultProfile) {}
+
+    /** @param specDirs directories of CDI spec files, the later ones over the earlier ones; need not exist */
+    public record Cdi(List<Path> specDirs) {}
 
     /**
      * @param oci deadline of one call of an OCI runtime

@@ -80,6 +80,9 @@ record ConfigKey<T>(String name, ValueType<T> type, T defaultValue) {
     static final ConfigKey<Optional<Path>> SECCOMP_PROFILE = new ConfigKey<>("seccomp.default_profile",
             ValueType.OPTIONAL_PATH, Optional.empty());
 
+    static final ConfigKey<List<Path>> CDI_SPEC_DIRS = new ConfigKey<>("cdi.spec_dirs", ValueType.PATHS,
+            List.of(Path.of("/etc/cdi"), Path.of("/var/run/cdi")));
+
     static final ConfigKey<Duration> OCI_TIMEOUT = duration("timeouts.oci", 60);
     static final ConfigKey<Duration> SHIM_TIMEOUT = duration("timeouts.shim", 10);
 
@@ -107,7 +110,7 @@ record ConfigKey<T>(String name, ValueType<T> type, T defaultValue) {
             CNI_CONF_TEMPLATE, CNI_TIMEOUT,
             STREAMING_ADDRESS, STREAMING_PORT, STREAMING_CERTIFICATE, STREAMING_KEY, STREAMING_IDLE,
             METRICS_ENABLED, METRICS_ADDRESS, METRICS_PORT,
-            SECCOMP_PROFILE,
+            SECCOMP_PROFILE, CDI_SPEC_DIRS,
             OCI_TIMEOUT, SHIM_TIMEOUT, EXEC_SYNC_OUTPUT, PIDS, LAYER_ENTRIES, LAYER_BYTES, LAYER_RATIO,
             RUNTIME_PATH, RUNTIME_ARGS);
 

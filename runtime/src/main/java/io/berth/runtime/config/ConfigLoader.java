@@ -148,6 +148,7 @@ public final class ConfigLoader {
                 new BerthConfig.Metrics(settings.get(ConfigKey.METRICS_ENABLED),
                         settings.get(ConfigKey.METRICS_ADDRESS), intOf(ConfigKey.METRICS_PORT)),
                 new BerthConfig.Seccomp(settings.get(ConfigKey.SECCOMP_PROFILE)),
+                new BerthConfig.Cdi(settings.get(ConfigKey.CDI_SPEC_DIRS)),
                 new BerthConfig.Timeouts(settings.get(ConfigKey.OCI_TIMEOUT),
                         settings.get(ConfigKey.SHIM_TIMEOUT)),
                 new BerthConfig.Limits(settings.get(ConfigKey.EXEC_SYNC_OUTPUT),

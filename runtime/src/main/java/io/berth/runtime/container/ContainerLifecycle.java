@@ -32,11 +32,12 @@ public final class ContainerLifecycle implements PodContainers {
 
     public ContainerLifecycle(ContainerDeps deps) {
         this.deps = deps;
+        ImageVolumes imageVolumes = new ImageVolumes(deps.images(), deps.snapshots());
         ContainerParts parts = new ContainerParts(deps.handlers(), deps.cgroups(), deps.snapshots(),
-                deps.layout(),
+                imageVolumes, deps.layout(),
                 deps.config().timeouts().oci(), deps.config().timeouts().shim());
         ContainerEnd end = new ContainerEnd(deps.containers(), parts, deps.clock());
-        this.create = new CreateContainer(deps, parts, end);
+        this.create = new CreateContainer(deps, parts, imageVolumes, end);
         this.start = new StartContainer(deps, parts, end);
         this.stop = new StopContainer(deps, parts, end);
         this.remove = new RemoveContainer(deps, parts, stop);

@@ -1,6 +1,7 @@
 package io.berth.runtime.container;
 
 import io.berth.imagestore.Snapshots;
+import io.berth.linux.Mounts;
 import io.berth.runtime.cgroup.Cgroups;
 import io.berth.runtime.lifecycle.LifecycleException;
 import io.berth.runtime.oci.OciException;
@@ -29,15 +30,18 @@ final class ContainerParts {
     private final RuntimeHandlers handlers;
     private final Cgroups cgroups;
     private final Snapshots snapshots;
+    private final ImageVolumes imageVolumes;
     private final Layout layout;
     private final Duration ociTimeout;
     private final Duration shimTimeout;
 
-    ContainerParts(RuntimeHandlers handlers, Cgroups cgroups, Snapshots snapshots, Layout layout,
+    ContainerParts(RuntimeHandlers handlers, Cgroups cgroups, Snapshots snapshots,
+            ImageVolumes imageVolumes, Layout layout,
             Duration ociTimeout, Duration shimTimeout) {
         this.handlers = handlers;
         this.cgroups = cgroups;
         this.snapshots = snapshots;
+        this.imageVolumes = imageVolumes;
         this.layout = layout;
         this.ociTimeout = ociTimeout;
         this.shimTimeout = shimTimeout;
@@ -83,8 +87,29 @@ final class ContainerParts {
         }
     }
 
-    /** Unmounts and deletes the root filesystem, the bundle and the shim's directory. The log stays, it is the caller's. */
+    /**
+     * Unmounts what was mounted for the OCI runtime to bind: a container that is made has it in its own mount namespace. What is
+     * mounted is never looked into.
+     */
+    void unmountSources(String containerId) throws IOException {
+        Path directory = layout.mountSources(containerId);
+        if (!Files.isDirectory(directory)) {
+            return;
+        }
+        for (Path source : children(directory)) {
+            Mounts.unmountAll(source);
+            Files.delete(source);
+        }
+        Files.delete(directory);
+    }
+
+    /**
+     * Unmounts and deletes the root filesystem, the volumes of the image, the bundle and the shim's directory. The log stays, it
+     * is the caller's.
+     */
     void deleteFiles(String containerId) throws IOException {
+        unmountSources(containerId);
+        imageVolumes.remove(containerId);
         snapshots.unmount(layout.rootfs(containerId));
         snapshots.remove(containerId);
         deleteTree(layout.shim(containerId));
@@ -113,6 +138,12 @@ final class ContainerParts {
         return new ShimSpec(layout.shim(record.id()), record.id(), layout.bundle(record.id()), runtime,
                 createArguments, log, record.config().getTty(), record.config().getStdin(),
                 record.config().getStdinOnce(), restore);
+    }
+
+    private static List<Path> children(Path directory) throws IOException {
+        try (Stream<Path> children = Files.list(directory)) {
+            return children.toList();
+        }
     }
 
     private void letGo(Shim shim) {

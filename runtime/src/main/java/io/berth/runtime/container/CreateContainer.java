@@ -45,13 +45,15 @@ final class CreateContainer {
 
     private final ContainerDeps deps;
     private final ContainerParts parts;
+    private final ImageVolumes imageVolumes;
     private final ContainerEnd end;
     private final RestoreSources restores;
     private final InFlight<CreateContainerRequest, Container> inFlight = new InFlight<>(JOIN_LIMIT);
 
-    CreateContainer(ContainerDeps deps, ContainerParts parts, ContainerEnd end) {
+    CreateContainer(ContainerDeps deps, ContainerParts parts, ImageVolumes imageVolumes, ContainerEnd end) {
         this.deps = deps;
         this.parts = parts;
+        this.imageVolumes = imageVolumes;
         this.end = end;
         this.restores = new RestoreSources(deps);
     }
@@ -181,39 +183,53 @@ final class CreateContainer {
         return new ContainerRecord.ImageRef(image.id(), digest, name);
     }
 
-    /** The root filesystem and the bundle; gives the spec. */
+    /** The root filesystem, what is mounted into it, and the bundle; gives the spec. */
     private OciSpec prepare(Container container, Image image, Map<String, Path> namespaces,
             Optional<Restore> restore, Rollback rollback) throws Exception {
         String id = container.id();
-        ContainerRecord record = container.record();
         rollback.add("delete the root filesystem and bundle", () -> parts.deleteFiles(id));
         Files.createDirectories(deps.layout().shim(id));
         Files.createDirectories(deps.layout().bundle(id));
-        Snapshots.Snapshot snapshot = deps.snapshots().prepare(id, image.id());
+        try (PodIds ids = PodIds.of(container.sandbox(), deps.userNamespaces())) {
+            Path rootfs = deps.layout().rootfs(id);
+            Snapshots.Snapshot snapshot = deps.snapshots().prepare(id, image.id(), ids.ofPod());
+            if (restore.isPresent() && Files.isRegularFile(restore.get().files().rootfsDiff())) {
+                RootfsChanges.apply(restore.get().files().rootfsDiff(), snapshot);
+            }
+            // Writable even where the container's root is read-only: the OCI runtime must make mount points in it.
+            deps.snapshots().mount(id, rootfs, false, ids.namespaceOfPod());
+            if (restore.isPresent()) {
+                RootfsChanges.delete(rootfs, restore.get().files().readDeleted());
+            }
+            OciSpec spec = spec(container, image, namespaces, ids);
+            spec.warnings().forEach(warning -> log.atWarn().addKeyValue("container", id).log(warning));
+            AppArmorProfile.keepLoaded(spec);
+            deps.cdi().inject(container.record().config(), spec);
+            if (restore.isPresent()) {
+                RestoreCheck.check(restore.get().files().readSpec(restore.get().origin()), spec.json(),
+                        restore.get().exact(), restore.get().origin());
+            }
+            MappedMounts.apply(spec, deps.layout().mountSources(id), ids);
+            PrivateFile.write(deps.layout().spec(id), spec.bytes());
+            return spec;
+        }
+    }
+
+    private OciSpec spec(Container container, Image image, Map<String, Path> namespaces, PodIds ids)
+            throws Exception {
+        String id = container.id();
+        ContainerRecord record = container.record();
+        List<Mount> mounts = record.config().getMountsList();
         Path rootfs = deps.layout().rootfs(id);
-        if (restore.isPresent() && Files.isRegularFile(restore.get().files().rootfsDiff())) {
-            RootfsChanges.apply(restore.get().files().rootfsDiff(), snapshot);
-        }
-        // Writable even where the container's root is read-only: the OCI runtime must make mount points in it.
-        deps.snapshots().mount(id, rootfs, false);
-        if (restore.isPresent()) {
-            RootfsChanges.delete(rootfs, restore.get().files().readDeleted());
-        }
         Sandbox sandbox = container.sandbox();
         OciRuntime runtime = deps.handlers().runtime(record.runtime());
-        refuseImageVolumes(record.config());
-        OciSpec spec = build(new SpecInput(id, sandbox.id(), record.config(),
+        return build(new SpecInput(id, sandbox.id(), record.config(),
                 sandbox.record().config(), image, rootfs, namespaces, sandbox.record().files(),
                 record.cgroupsPath(), runtime.ociVersion(), runtime.features(), deps.host(),
-                deps.config().seccomp().defaultProfile(), deps.config().limits().pidsLimit(), Map.of()));
-        spec.warnings().forEach(warning -> log.atWarn().addKeyValue("container", id).log(warning));
-        AppArmorProfile.keepLoaded(spec);
-        if (restore.isPresent()) {
-            RestoreCheck.check(restore.get().files().readSpec(restore.get().origin()), spec.json(),
-                    restore.get().exact(), restore.get().origin());
-        }
-        PrivateFile.write(deps.layout().spec(id), spec.bytes());
-        return spec;
+                deps.config().seccomp().defaultProfile(), deps.config().limits().pidsLimit(),
+                imageVolumes.mount(id, mounts, deps.layout().mountSources(id), ids),
+                AnonymousVolumes.make(image, mounts, rootfs, deps.layout().anonymousVolumes(id),
+                        ids.ofPod())));
     }
 
     private static OciSpec build(SpecInput input) throws OciException {
@@ -221,16 +237,6 @@ final class CreateContainer {
             return SpecBuilder.build(input);
         } catch (OciException e) {
             throw e.in(ContainerConfig.getDescriptor(), "config");
-        }
-    }
-
-    private static void refuseImageVolumes(ContainerConfig config) throws LifecycleException {
-        for (Mount mount : config.getMountsList()) {
-            if (!mount.getImage().getImage().isEmpty()) {
-                throw new LifecycleException(LifecycleException.Kind.INVALID,
-                        "config.mounts: the image volume at "
-                                + mount.getContainerPath() + " is not supported by this version of Berth");
-            }
         }
     }
 
@@ -267,6 +273,7 @@ final class CreateContainer {
             shim.destroy();
             shim.close();
         });
+        parts.unmountSources(record.id());
         deps.containers().update(container, current -> current.created(spec.user(),
                 new ContainerRecord.Processes(shim.containerPid(), shim.shimPid())));
         end.watch(container, shim);

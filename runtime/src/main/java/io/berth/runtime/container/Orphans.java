@@ -29,7 +29,7 @@ final class Orphans {
     Set<String> find(Set<String> known) throws IOException {
         Set<String> found = new TreeSet<>(names(deps.layout().containersState()));
         found.addAll(names(deps.layout().containersRoot()));
-        found.addAll(deps.snapshots().keys());
+        deps.snapshots().keys().forEach(key -> found.add(ImageVolumes.container(key)));
         for (OciRuntime runtime : deps.handlers().all()) {
             found.addAll(names(runtime.stateRoot()));
         }

@@ -13,6 +13,7 @@ import io.berth.runtime.oci.AppArmorProfile;
 import io.berth.runtime.oci.HostFacts;
 import io.berth.runtime.oci.OciException;
 import io.berth.runtime.sandbox.PinnedSandboxEnvironment;
+import io.berth.runtime.sandbox.UserNamespaces;
 import io.berth.runtime.service.CriServices;
 import io.berth.runtime.service.RequestCheck;
 import io.berth.runtime.service.Seams;
@@ -84,14 +85,16 @@ public final class Daemon {
             Opened opened)
             throws IOException {
         MeterRegistry meters = Metrics.globalRegistry;
-        HostFacts host = HostFacts.detect();
-        loadAppArmorDefault(host);
         Cgroups cgroups = NodeCgroups.detect(config.cgroupDriver());
         ImageStore images = opened.add(NodeImages.open(config, meters));
+        UserNamespaces userNamespaces = UserNamespaces.ofPath(System.getenv("PATH"));
+        HostFacts host = host(config, userNamespaces, images.root());
+        loadAppArmorDefault(host);
         var seams = new Seams(images, images.snapshots(), new NativeShims(shim(config, installation)),
                 OciRuntimes.open(config, cgroups, host, meters), cgroups,
                 opened.add(new CniPlugins(config.cni(), meters)),
-                new PinnedSandboxEnvironment(), host, Clock.systemUTC(), installation.version());
+                new PinnedSandboxEnvironment(userNamespaces), host, Clock.systemUTC(), userNamespaces,
+                installation.version());
         List<BindableService> services = new ArrayList<>(
                 opened.add(CriServices.open(config, seams)).services());
         services.add(new AdminService(images));
@@ -112,6 +115,18 @@ public final class Daemon {
                     .addKeyValue("reason", e.getMessage())
                     .log("the default AppArmor profile cannot be loaded, so only containers with another one can start");
         }
+    }
+
+    private static HostFacts host(BerthConfig config, UserNamespaces userNamespaces, Path images)
+            throws IOException {
+        HostFacts host = HostFacts.detect();
+        Optional<String> lacking = host.noUserNamespaces().or(() -> userNamespaces.missing(images,
+                List.of(config.root(), config.state()), host.kernel()));
+        if (lacking.isEmpty()) {
+            return host;
+        }
+        log.atWarn().addKeyValue("reason", lacking.get()).log("pods cannot have user namespaces here");
+        return host.withoutUserNamespaces(lacking.get());
     }
 
     private static Path shim(BerthConfig config, Installation installation) throws DaemonException {

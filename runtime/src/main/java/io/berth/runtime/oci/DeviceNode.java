@@ -27,7 +27,7 @@ import java.util.Set;
  * @param type {@code b} or {@code c}
  * @param mode permission bits
  */
-record DeviceNode(Path path, char type, int major, int minor, int mode, int uid, int gid) {
+public record DeviceNode(Path path, char type, int major, int minor, int mode, int uid, int gid) {
     private static final Path DEV = Path.of("/dev");
     /** What a container has of its own, not the host's: terminals, shared memory, queues, open files. */
     private static final Set<Path> OWN = Set.of(Path.of("/dev/pts"), Path.of("/dev/shm"),
@@ -35,7 +35,7 @@ record DeviceNode(Path path, char type, int major, int minor, int mode, int uid,
             Path.of("/dev/fd"), Path.of("/dev/console"));
 
     /** The device at {@code file}; empty for any other kind of file. */
-    static Optional<DeviceNode> of(Path file, Path path) throws IOException {
+    public static Optional<DeviceNode> of(Path file, Path path) throws IOException {
         try (Fd fd = Openat.open(RawPath.of(file), OpenFlags.O_PATH | OpenFlags.O_NOFOLLOW)) {
             Stat stat = Openat.stat(fd);
             if (stat.type() != Openat.S_IFCHR && stat.type() != Openat.S_IFBLK) {
@@ -92,7 +92,7 @@ record DeviceNode(Path path, char type, int major, int minor, int mode, int uid,
     }
 
     /** The OCI {@code linux.devices} entry. */
-    ObjectNode json() {
+    public ObjectNode json() {
         return OciSpec.object()
                 .put("path", path.toString())
                 .put("type", String.valueOf(type))

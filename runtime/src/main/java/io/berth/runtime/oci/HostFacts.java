@@ -4,6 +4,7 @@ import io.berth.runtime.cgroup.CgroupLayout;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -17,12 +18,12 @@ import java.util.Set;
  * @param seLinux whether SELinux is the kernel's and on
  * @param cgroupV2 whether control groups are the unified hierarchy alone
  * @param swapAccounting whether a cgroup's swap can be limited
- * @param userNamespaces whether user namespaces may be made
+ * @param noUserNamespaces why pods cannot have user namespaces; empty where they can
  * @param cgroupControllers the controllers that a container can be limited by ({@code memory}, {@code hugetlb}, ...)
  */
 public record HostFacts(Set<String> capabilities, boolean sysResource, int oomScoreAdj, boolean seccomp,
         boolean appArmor, boolean seLinux, boolean cgroupV2, boolean swapAccounting,
-        boolean userNamespaces, Set<String> cgroupControllers, KernelVersion kernel) {
+        Optional<String> noUserNamespaces, Set<String> cgroupControllers, KernelVersion kernel) {
 
     public HostFacts {
         capabilities = Set.copyOf(capabilities);
@@ -48,10 +49,29 @@ public record HostFacts(Set<String> capabilities, boolean sysResource, int oomSc
                 Files.exists(root.resolve("sys/fs/selinux/enforce")),
                 cgroups.unifiedOnly(),
                 cgroups.swapAccounting(),
-                Files.exists(root.resolve("proc/self/ns/user"))
-                        && !read(root.resolve("proc/sys/user/max_user_namespaces")).equals("0"),
+                noUserNamespaces(root),
                 cgroups.controllers(),
                 KernelVersion.parse(Files.readString(root.resolve("proc/sys/kernel/osrelease"))));
+    }
+
+    /** The same node, where something else was found to be lacking for user namespaces of pods. */
+    public HostFacts withoutUserNamespaces(String reason) {
+        return new HostFacts(capabilities, sysResource, oomScoreAdj, seccomp, appArmor, seLinux, cgroupV2,
+                swapAccounting, Optional.of(reason), cgroupControllers, kernel);
+    }
+
+    /** Whether pods can have user namespaces. */
+    public boolean userNamespaces() {
+        return noUserNamespaces.isEmpty();
+    }
+
+    private static Optional<String> noUserNamespaces(Path root) throws IOException {
+        if (!Files.exists(root.resolve("proc/self/ns/user"))) {
+            return Optional.of("this kernel has no user namespaces (CONFIG_USER_NS)");
+        }
+        return read(root.resolve("proc/sys/user/max_user_namespaces")).equals("0")
+                ? Optional.of("they are switched off: sysctl user.max_user_namespaces is 0")
+                : Optional.empty();
     }
 
     private static String field(String status, String name) throws IOException {

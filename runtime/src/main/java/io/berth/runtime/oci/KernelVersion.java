@@ -21,6 +21,11 @@ public record KernelVersion(int major, int minor) implements Comparable<KernelVe
     }
 
     @Override
+    public String toString() {
+        return major + "." + minor;
+    }
+
+    @Override
     public int compareTo(KernelVersion other) {
         return major != other.major
                 ? Integer.compare(major, other.major)

@@ -29,6 +29,8 @@ final class MountSection {
             mounts.add(made);
         }
         mounts.addAll(0, sandboxFiles(input, overridden));
+        input.anonymousVolumes().forEach((path, directory) -> mounts
+                .add(OciMount.of("bind", directory.toString(), path.toString(), "rbind", "rprivate", "rw")));
         // A parent is mounted before what lies in it; among equals the request's order stays.
         mounts.sort(Comparator.comparingInt(mount -> mount.destination().getNameCount()));
         List<OciMount> all = defaults(input, overridden);

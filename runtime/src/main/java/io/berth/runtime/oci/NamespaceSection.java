@@ -16,6 +16,7 @@ final class NamespaceSection {
 
     static void build(SpecInput input, ObjectNode linux) throws OciException {
         NamespaceOption options = input.namespaceOptions();
+        checkAgainstSandbox(options, input.sandboxSecurity().getNamespaceOptions());
         ArrayNode namespaces = linux.putArray("namespaces");
         namespaces.addObject().put("type", "mount");
         network(input, options, namespaces);
@@ -25,6 +26,23 @@ final class NamespaceSection {
         user(input, linux, namespaces);
         if (input.host().cgroupV2() && !input.privileged()) {
             namespaces.addObject().put("type", "cgroup");
+        }
+    }
+
+    /** A container cannot have a namespace of the node in a pod that has its own: nobody would expect it there. */
+    private static void checkAgainstSandbox(NamespaceOption options, NamespaceOption sandbox)
+            throws OciException {
+        if (options.getNetwork() == NamespaceMode.NODE && sandbox.getNetwork() != NamespaceMode.NODE) {
+            throw OciException.invalid("namespace_options.network",
+                    "NODE, but the container's sandbox has a network of its own");
+        }
+        if (options.getIpc() == NamespaceMode.NODE && sandbox.getIpc() != NamespaceMode.NODE) {
+            throw OciException.invalid("namespace_options.ipc",
+                    "NODE, but the container's sandbox has an ipc namespace of its own");
+        }
+        if (!options.getTargetId().isEmpty() && options.getPid() != NamespaceMode.TARGET) {
+            throw OciException.invalid("namespace_options.target_id",
+                    "is set, but pid is " + options.getPid() + " and not TARGET");
         }
     }
 
@@ -110,39 +128,27 @@ final class NamespaceSection {
     }
 
     private static void user(SpecInput input, ObjectNode linux, ArrayNode namespaces) throws OciException {
-        NamespaceOption sandbox = input.sandboxSecurity().getNamespaceOptions();
-        NamespaceOption options = input.namespaceOptions();
-        if (!hasUserNamespace(input)) {
-            return;
-        }
-        if (!options.getUsernsOptions().equals(sandbox.getUsernsOptions())) {
+        UserNamespace user = input.namespaceOptions().getUsernsOptions();
+        boolean wanted = hasUserNamespace(input);
+        boolean same = !wanted
+                || user.equals(input.sandboxSecurity().getNamespaceOptions().getUsernsOptions());
+        if (wanted != input.namespaces().containsKey("user") || !same) {
             throw OciException.invalid("userns_options", "differ from those of the container's sandbox");
         }
-        if (input.privileged()) {
-            throw OciException.invalid("privileged", "excludes a user namespace of the pod");
+        if (!wanted) {
+            return;
+        }
+        if (input.namespaceOptions().getPid() == NamespaceMode.NODE) {
+            throw OciException.invalid("namespace_options.pid",
+                    "NODE is not possible in a pod with a user namespace of its own");
         }
         if (!input.features().userNamespaces()) {
             throw OciException.unsupported("userns_options",
-                    "this runtime handler or kernel has no user namespaces for pods; see Status.runtime_handlers");
+                    "this runtime handler or node has no user namespaces for pods; see Status.runtime_handlers");
         }
-        UserNamespace user = options.getUsernsOptions();
-        checkMapping("userns_options.uids", user.getUidsList());
-        checkMapping("userns_options.gids", user.getGidsList());
         join(namespaces, "user", input.namespaces().get("user"));
         addMappings(linux, "uidMappings", user.getUidsList());
         addMappings(linux, "gidMappings", user.getGidsList());
-    }
-
-    /** Id-mapped filesystems of pods know one contiguous range, and root must be somebody. */
-    private static void checkMapping(String field, List<IDMapping> mappings) throws OciException {
-        if (mappings.size() != 1) {
-            throw OciException.invalid(field,
-                    "has " + mappings.size() + " mappings; exactly one is supported");
-        }
-        IDMapping only = mappings.getFirst();
-        if (only.getContainerId() != 0 || only.getLength() == 0) {
-            throw OciException.invalid(field, "must map container id 0 and at least one id");
-        }
     }
 
     private static Path pinned(SpecInput input, String type) throws OciException {

@@ -35,7 +35,7 @@ public final class OciException extends IOException {
     }
 
     /** A request that cannot be obeyed, by the CRI field that asks for it. */
-    static OciException invalid(String field, String why) {
+    public static OciException invalid(String field, String why) {
         return new OciException(Kind.INVALID, field, why, null);
     }
 

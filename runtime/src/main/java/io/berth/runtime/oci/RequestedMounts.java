@@ -1,5 +1,6 @@
 package io.berth.runtime.oci;
 
+import io.berth.cri.v1.IDMapping;
 import io.berth.cri.v1.Mount;
 import io.berth.cri.v1.MountPropagation;
 import java.io.IOException;
@@ -40,11 +41,10 @@ final class RequestedMounts {
         }
         checkMappings(mount);
         checkRelabel(mount);
-        if (!mount.getUidMappingsList().isEmpty()) {
-            options.add("ridmap");
-        }
-        return new OciMount("bind", source.toString(), destination, options, mount.getUidMappingsList(),
-                mount.getGidMappingsList());
+        // An image volume is mounted with its mappings already.
+        return new OciMount("bind", source.toString(), destination, options,
+                image ? List.of() : mount.getUidMappingsList(),
+                image ? List.of() : mount.getGidMappingsList());
     }
 
     private static Path destination(Mount mount) throws OciException {
@@ -86,18 +86,12 @@ final class RequestedMounts {
         if (!mount.getHostPath().isEmpty()) {
             throw invalid(mount, "host_path", "excludes image; set one of them");
         }
-        Path root = input.imageMounts().get(mount.getContainerPath());
-        if (root == null) {
-            throw invalid(mount, "image",
-                    mount.getImage().getImage() + " is not mounted for this container; pull it first");
+        Path source = input.imageVolumes().get(mount);
+        if (source == null) {
+            throw new IllegalStateException(
+                    "the image volume at " + mount.getContainerPath() + " is not mounted");
         }
-        if (mount.getImageSubPath().isEmpty()) {
-            return root;
-        }
-        return RootfsFiles.resolve(root, mount.getImageSubPath())
-                .orElseThrow(() -> invalid(mount, "image_sub_path",
-                        "\"" + mount.getImageSubPath() + "\" does not exist in image "
-                                + mount.getImage().getImage()));
+        return source;
     }
 
     private String access(Mount mount, boolean image) throws OciException {
@@ -118,7 +112,7 @@ final class RequestedMounts {
         return "rro";
     }
 
-    private static String propagation(Mount mount, Path source) throws OciException {
+    private String propagation(Mount mount, Path source) throws OciException {
         return switch (mount.getPropagation()) {
             case PROPAGATION_PRIVATE -> "rprivate";
             case PROPAGATION_HOST_TO_CONTAINER -> {
@@ -131,6 +125,11 @@ final class RequestedMounts {
                 yield "rslave";
             }
             case PROPAGATION_BIDIRECTIONAL -> {
+                if (NamespaceSection.hasUserNamespace(input)) {
+                    throw invalid(mount, "propagation",
+                            "is PROPAGATION_BIDIRECTIONAL, but no mount gets out of "
+                                    + "a pod with a user namespace of its own; use PROPAGATION_HOST_TO_CONTAINER");
+                }
                 HostMount host = HostMount.holding(source);
                 if (!host.shared()) {
                     throw invalid(mount, "propagation", "needs a shared mount, but " + host.mountPoint()
@@ -143,14 +142,21 @@ final class RequestedMounts {
         };
     }
 
-    private void checkMappings(Mount mount) throws OciException {
+    private static void checkMappings(Mount mount) throws OciException {
         boolean uids = mount.getUidMappingsCount() > 0;
         if (uids != (mount.getGidMappingsCount() > 0)) {
             throw invalid(mount, "uidMappings", "and gidMappings need each other");
         }
-        if (uids && !input.features().idMappedMounts()) {
-            throw OciException.unsupported("mounts.uidMappings",
-                    "this runtime handler or kernel has no id-mapped mounts; see Status.runtime_handlers");
+        checkRanges(mount, "uidMappings", mount.getUidMappingsList());
+        checkRanges(mount, "gidMappings", mount.getGidMappingsList());
+    }
+
+    private static void checkRanges(Mount mount, String field, List<IDMapping> mappings)
+            throws OciException {
+        for (IDMapping mapping : mappings) {
+            if (mapping.getLength() == 0) {
+                throw invalid(mount, field, "has a range of length 0");
+            }
         }
     }
 

@@ -18,7 +18,7 @@ import java.util.Optional;
  * Reads an untrusted image's files as a process chrooted into it would: the kernel resolves absolute symbolic links and
  * {@code ..} inside the rootfs (openat2(2), RESOLVE_IN_ROOT).
  */
-final class RootfsFiles {
+public final class RootfsFiles {
     private static final int MAX_BYTES = 8 << 20;
 
     private RootfsFiles() {}
@@ -53,7 +53,7 @@ final class RootfsFiles {
     }
 
     /** The host's path of {@code path} inside {@code rootfs}, without links; empty where it does not exist. */
-    static Optional<Path> resolve(Path rootfs, String path) throws OciException {
+    public static Optional<Path> resolve(Path rootfs, String path) throws OciException {
         try (Fd file = open(rootfs, path, OpenFlags.O_PATH)) {
             return Optional.of(Files.readSymbolicLink(procPath(file)));
         } catch (LinuxException e) {

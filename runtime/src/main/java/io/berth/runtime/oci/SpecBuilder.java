@@ -58,9 +58,6 @@ public final class SpecBuilder {
         if (input.container().hasWindows()) {
             throw OciException.invalid("windows", "this is a Linux node");
         }
-        if (input.container().getCDIDevicesCount() > 0) {
-            throw OciException.invalid("CDI_devices", "are not supported by this version of berth");
-        }
         if (input.privileged() && !input.sandboxSecurity().getPrivileged()) {
             throw OciException.invalid("privileged", "the container's sandbox is not privileged");
         }
@@ -123,11 +120,18 @@ public final class SpecBuilder {
     }
 
     private static void paths(SpecInput input, ObjectNode linux) throws OciException {
-        if (input.privileged()) {
-            return;
-        }
         List<String> masked = input.security().getMaskedPathsList();
         List<String> readOnly = input.security().getReadonlyPathsList();
+        if (input.privileged()) {
+            // Nothing by default, but what a request names.
+            if (!masked.isEmpty()) {
+                linux.set("maskedPaths", OciSpec.strings(absolute("masked_paths", masked)));
+            }
+            if (!readOnly.isEmpty()) {
+                linux.set("readonlyPaths", OciSpec.strings(absolute("readonly_paths", readOnly)));
+            }
+            return;
+        }
         if (masked.isEmpty() && readOnly.isEmpty() && NamespaceSection.hasUserNamespace(input)) {
             // kubelet's procMount Unmasked, which it allows in user namespaces only. On the wire an empty list is no
             // different from an absent one; kubelet names the defaults where it wants them.

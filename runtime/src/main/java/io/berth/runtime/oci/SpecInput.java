@@ -4,6 +4,7 @@ import io.berth.cri.v1.ContainerConfig;
 import io.berth.cri.v1.LinuxContainerResources;
 import io.berth.cri.v1.LinuxContainerSecurityContext;
 import io.berth.cri.v1.LinuxSandboxSecurityContext;
+import io.berth.cri.v1.Mount;
 import io.berth.cri.v1.NamespaceMode;
 import io.berth.cri.v1.NamespaceOption;
 import io.berth.cri.v1.PodSandboxConfig;
@@ -24,14 +25,15 @@ import java.util.Optional;
  * @param features what the handler's OCI runtime can do
  * @param seccompDefault a profile file in place of the built-in RuntimeDefault
  * @param defaultPidsLimit 0 for none
- * @param imageMounts mounted image volumes, by the CRI mount's container path
+ * @param imageVolumes what of its mounted image each image volume of the request shows
+ * @param anonymousVolumes the container's own directories for the image's volumes, by their path in the image
  */
 public record SpecInput(String containerId, String sandboxId, ContainerConfig container,
         PodSandboxConfig sandbox,
         Image image, Path rootfs, Map<String, Path> namespaces, Map<String, Path> files, String cgroupsPath,
         String ociVersion, HandlerFeatures features, HostFacts host, Optional<Path> seccompDefault,
         long defaultPidsLimit,
-        Map<String, Path> imageMounts) {
+        Map<Mount, Path> imageVolumes, Map<Path, Path> anonymousVolumes) {
 
     LinuxContainerSecurityContext security() {
         return container.getLinux().getSecurityContext();
@@ -57,8 +59,12 @@ public record SpecInput(String containerId, String sandboxId, ContainerConfig co
         }
         NamespaceOption own = security().getNamespaceOptions();
         // POD is the default of a field that nobody set, and means the pod's, which may be the node's.
-        return own.toBuilder()
+        NamespaceOption.Builder merged = own.toBuilder()
                 .setNetwork(own.getNetwork() == NamespaceMode.POD ? pod.getNetwork() : own.getNetwork())
-                .setIpc(own.getIpc() == NamespaceMode.POD ? pod.getIpc() : own.getIpc()).build();
+                .setIpc(own.getIpc() == NamespaceMode.POD ? pod.getIpc() : own.getIpc());
+        if (!own.hasUsernsOptions() && pod.hasUsernsOptions()) {
+            merged.setUsernsOptions(pod.getUsernsOptions());
+        }
+        return merged.build();
     }
 }

@@ -5,6 +5,7 @@ import io.berth.cri.v1.NamespaceMode;
 import io.berth.cri.v1.NamespaceOption;
 import io.berth.cri.v1.PodSandboxConfig;
 import io.berth.cri.v1.UserNamespace;
+import io.berth.linux.IdMaps;
 import io.berth.linux.NamespaceType;
 import io.berth.runtime.lifecycle.LifecycleException;
 import java.util.Collections;
@@ -26,9 +27,6 @@ record NamespacePlan(Map<NamespaceType, String> types, Optional<IdMaps> user) {
         types = Collections.unmodifiableMap(new EnumMap<>(types));
     }
 
-    /** Ranges of user and group IDs. */
-    record IdMaps(List<IDMapping> users, List<IDMapping> groups) {}
-
     static NamespacePlan of(PodSandboxConfig config) throws LifecycleException {
         NamespaceOption options = config.getLinux().getSecurityContext().getNamespaceOptions();
         EnumMap<NamespaceType, String> types = new EnumMap<>(NamespaceType.class);
@@ -39,6 +37,12 @@ record NamespacePlan(Map<NamespaceType, String> types, Optional<IdMaps> user) {
         }
         if (ofPod("ipc", options.getIpc())) {
             types.put(NamespaceType.IPC, "ipc");
+        }
+        if (options.getPid() == NamespaceMode.TARGET || options.getPid() == NamespaceMode.UNRECOGNIZED) {
+            throw invalid(FIELD + "pid: a sandbox can have POD, CONTAINER or NODE, not " + options.getPid());
+        }
+        if (!options.getTargetId().isEmpty()) {
+            throw invalid(FIELD + "target_id: a sandbox has no process to share");
         }
         return new NamespacePlan(types, userNamespace(options, types));
     }
@@ -67,14 +71,17 @@ record NamespacePlan(Map<NamespaceType, String> types, Optional<IdMaps> user) {
         if (user.getMode() != NamespaceMode.POD) {
             throw invalid(field + ".mode: a sandbox can have POD or NODE, not " + user.getMode());
         }
-        if (!types.containsKey(NamespaceType.NETWORK) || !types.containsKey(NamespaceType.IPC)) {
-            throw invalid(field
-                    + ": a pod with a user namespace of its own must have its own network and ipc, too");
+        if (!types.containsKey(NamespaceType.IPC)) {
+            throw invalid(field + ": a pod with a user namespace of its own must have its own ipc, too");
+        }
+        if (options.getPid() == NamespaceMode.NODE) {
+            throw invalid(
+                    field + ": a pod with a user namespace of its own cannot have the node's pid namespace");
         }
         checkRanges(field + ".uids", user.getUidsList());
         checkRanges(field + ".gids", user.getGidsList());
         types.put(NamespaceType.USER, "user");
-        return Optional.of(new IdMaps(user.getUidsList(), user.getGidsList()));
+        return Optional.of(UserNamespaces.maps(user.getUidsList(), user.getGidsList()));
     }
 
     private static void checkRanges(String field, List<IDMapping> mappings) throws LifecycleException {

@@ -1,6 +1,7 @@
 package io.berth.runtime.sandbox;
 
 import io.berth.cri.v1.PodSandboxConfig;
+import io.berth.linux.IdMaps;
 import io.berth.linux.LinuxException;
 import io.berth.linux.MountFlag;
 import io.berth.linux.Mounts;
@@ -40,8 +41,8 @@ public final class PinnedSandboxEnvironment implements SandboxEnvironment {
     private final UserNamespaces userNamespaces;
 
     /** For the node itself. */
-    public PinnedSandboxEnvironment() {
-        this(Path.of("/etc"), UserNamespaces.ofPath(System.getenv("PATH")));
+    public PinnedSandboxEnvironment(UserNamespaces userNamespaces) {
+        this(Path.of("/etc"), userNamespaces);
     }
 
     PinnedSandboxEnvironment(Path etc, UserNamespaces userNamespaces) {
@@ -117,12 +118,16 @@ public final class PinnedSandboxEnvironment implements SandboxEnvironment {
 
     private Made make(Path directory, NamespacePlan plan, PodFiles files, List<Sysctl> sysctls)
             throws IOException, LifecycleException {
+        // First, since it is they that the kernel may refuse.
+        Map<String, Path> namespaces = pinNamespaces(directory, plan, files.hostname(), sysctls);
         Map<String, Path> made = new HashMap<>();
-        made.put("hostname", write(directory.resolve("hostname"), files.hostname() + "\n"));
-        made.put("hosts", write(directory.resolve("hosts"), files.hosts()));
-        made.put("resolv.conf", write(directory.resolve("resolv.conf"), files.resolvConf()));
-        made.put(SHM, plan.has(NamespaceType.IPC) ? mountShm(directory.resolve(SHM)) : HOST_SHM);
-        return new Made(pinNamespaces(directory, plan, files.hostname(), sysctls), Map.copyOf(made));
+        made.put("hostname", write(directory.resolve("hostname"), files.hostname() + "\n", plan.user()));
+        made.put("hosts", write(directory.resolve("hosts"), files.hosts(), plan.user()));
+        made.put("resolv.conf", write(directory.resolve("resolv.conf"), files.resolvConf(), plan.user()));
+        made.put(SHM, plan.has(NamespaceType.IPC)
+                ? mountShm(directory.resolve(SHM), plan.user())
+                : HOST_SHM);
+        return new Made(namespaces, Map.copyOf(made));
     }
 
     private Map<String, Path> pinNamespaces(Path directory, NamespacePlan plan, String hostname,
@@ -152,17 +157,23 @@ public final class PinnedSandboxEnvironment implements SandboxEnvironment {
         return Map.copyOf(byOciName);
     }
 
-    private static Path write(Path file, String content) throws IOException {
+    private static Path write(Path file, String content, Optional<IdMaps> owners) throws IOException {
         Files.writeString(file, content, StandardCharsets.UTF_8);
+        if (owners.isPresent()) {
+            Files.setAttribute(file, "unix:uid", owners.get().user(0));
+            Files.setAttribute(file, "unix:gid", owners.get().group(0));
+        }
         // Whatever the daemon's umask: a container's users read it.
         Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-r--r--"));
         return file;
     }
 
-    private static Path mountShm(Path directory) throws IOException {
+    private static Path mountShm(Path directory, Optional<IdMaps> owners) throws IOException {
         Files.createDirectory(directory);
+        String owner = owners.map(maps -> ",uid=" + Integer.toUnsignedString(maps.user(0)) + ",gid="
+                + Integer.toUnsignedString(maps.group(0))).orElse("");
         Mounts.tmpfs(directory, EnumSet.of(MountFlag.NO_SUID, MountFlag.NO_DEV, MountFlag.NO_EXEC),
-                SHM_OPTIONS);
+                SHM_OPTIONS + owner);
         return directory;
     }
 

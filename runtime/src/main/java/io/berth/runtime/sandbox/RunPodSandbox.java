@@ -3,6 +3,7 @@ package io.berth.runtime.sandbox;
 import io.berth.cri.v1.ContainerEventType;
 import io.berth.cri.v1.LinuxPodSandboxConfig;
 import io.berth.cri.v1.NamespaceMode;
+import io.berth.cri.v1.NamespaceOption;
 import io.berth.cri.v1.PodSandboxConfig;
 import io.berth.cri.v1.RunPodSandboxRequest;
 import io.berth.runtime.cgroup.Cgroups;
@@ -12,6 +13,7 @@ import io.berth.runtime.lifecycle.InFlight;
 import io.berth.runtime.lifecycle.LifecycleException;
 import io.berth.runtime.lifecycle.Rollback;
 import io.berth.runtime.lifecycle.Times;
+import io.berth.runtime.oci.HostFacts;
 import io.berth.runtime.lifecycle.Together;
 import io.berth.runtime.oci.HostFacts;
 import io.berth.runtime.shim.PauseSpec;
@@ -80,6 +82,7 @@ final class RunPodSandbox {
         checkCgroupParent(linux.getCgroupParent());
         PodLimits.check("config.linux.", linux.getResources(), linux.getOverhead(), host);
         String runtime = handlers.resolve(request.getRuntimeHandler());
+        checkUserNamespace(request.getConfig(), runtime);
         String name = SandboxRecord.nameKey(request.getConfig().getMetadata());
         return inFlight.run(name, request, () -> {
             Optional<Sandbox> existing = sandboxes.readyByName(name);
@@ -93,6 +96,23 @@ final class RunPodSandbox {
         } catch (IllegalArgumentException e) {
             throw new LifecycleException(LifecycleException.Kind.INVALID,
                     "config.linux.cgroup_parent: " + e.getMessage(), e);
+        }
+    }
+
+    private void checkUserNamespace(PodSandboxConfig config, String runtime) throws LifecycleException {
+        NamespaceOption options = config.getLinux().getSecurityContext().getNamespaceOptions();
+        if (!options.hasUsernsOptions() || options.getUsernsOptions().getMode() != NamespaceMode.POD) {
+            return;
+        }
+        String field = "config.linux.security_context.namespace_options.userns_options: ";
+        if (host.noUserNamespaces().isPresent()) {
+            throw new LifecycleException(LifecycleException.Kind.PRECONDITION,
+                    field + "pods cannot have user namespaces on this node: "
+                            + host.noUserNamespaces().get());
+        }
+        if (!handlers.runtime(runtime).features().userNamespaces()) {
+            throw new LifecycleException(LifecycleException.Kind.PRECONDITION, field + "the runtime handler "
+                    + runtime + " has no user namespaces; see Status.runtime_handlers for those that have");
         }
     }
 

@@ -1,11 +1,15 @@
 package io.berth.runtime.sandbox;
 
 import io.berth.cri.v1.IDMapping;
+import io.berth.cri.v1.LinuxSandboxSecurityContext;
 import io.berth.cri.v1.NamespaceMode;
 import io.berth.cri.v1.NamespaceOption;
 import io.berth.cri.v1.PodSandboxConfig;
 import io.berth.cri.v1.PodSandboxMetadata;
 import io.berth.cri.v1.PortMapping;
+import io.berth.cri.v1.SecurityProfile;
+import io.berth.cri.v1.SecurityProfile.ProfileType;
+import io.berth.cri.v1.SupplementalGroupsPolicy;
 import io.berth.cri.v1.UserNamespace;
 import io.berth.runtime.lifecycle.ConfigLimits;
 import io.berth.runtime.lifecycle.LifecycleException;
@@ -35,6 +39,7 @@ final class SandboxConfigCheck {
         need(options.getTargetId().isEmpty(),
                 "config.linux.security_context.namespace_options.target_id is set, but only a container can"
                         + " join another's processes");
+        checkSecurity(config.getLinux().getSecurityContext());
         UserNamespace user = options.getUsernsOptions();
         if (user.getMode() == NamespaceMode.POD && user.getUidsCount() + user.getGidsCount() > 0) {
             need(mapsRoot(user.getUidsList()),
@@ -59,6 +64,26 @@ final class SandboxConfigCheck {
                 "config.port_mappings.container_port " + containerPort + " is not a port");
         need(mapping.getHostIp().isEmpty() || isAddress(mapping.getHostIp()),
                 "config.port_mappings.host_ip \"" + mapping.getHostIp() + "\" is not an IP address");
+    }
+
+    /**
+     * A sandbox has no process that these fields could be about; the pod's containers say their own. What no container could
+     * have is refused all the same, since it is a mistake.
+     */
+    private static void checkSecurity(LinuxSandboxSecurityContext security) throws LifecycleException {
+        String field = "config.linux.security_context.";
+        need(!security.hasRunAsGroup() || security.hasRunAsUser(), field + "run_as_group needs run_as_user");
+        need(security.getSupplementalGroupsPolicy() != SupplementalGroupsPolicy.UNRECOGNIZED,
+                field + "supplemental_groups_policy has an unknown value");
+        checkProfile(field + "seccomp", security.getSeccomp());
+        checkProfile(field + "apparmor", security.getApparmor());
+    }
+
+    private static void checkProfile(String field, SecurityProfile profile) throws LifecycleException {
+        need(profile.getProfileType() != ProfileType.UNRECOGNIZED,
+                field + ".profile_type has an unknown value");
+        need(profile.getProfileType() != ProfileType.Localhost || !profile.getLocalhostRef().isEmpty(),
+                field + ".localhost_ref is empty; name the profile");
     }
 
     /** A container whose root is nobody could not be set up. */

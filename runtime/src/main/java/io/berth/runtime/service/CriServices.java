@@ -2,6 +2,7 @@ package io.berth.runtime.service;
 
 import io.berth.linux.Boot;
 import io.berth.runtime.config.BerthConfig;
+import io.berth.runtime.cdi.CdiDevices;
 import io.berth.runtime.container.ContainerDeps;
 import io.berth.runtime.container.ContainerLifecycle;
 import io.berth.runtime.container.Containers;
@@ -79,7 +80,8 @@ public final class CriServices implements AutoCloseable {
         Containers containers = new Containers(store, events, busy);
         ContainerDeps deps = new ContainerDeps(containers, sandboxes, handlers, seams.images(),
                 seams.snapshots(),
-                seams.shims(), seams.cgroups(), seams.host(), config, seams.clock());
+                seams.shims(), seams.cgroups(), seams.host(), seams.userNamespaces(),
+                new CdiDevices(config.cdi().specDirs()), config, seams.clock());
         ContainerLifecycle containerLifecycle = new ContainerLifecycle(deps);
         SandboxLifecycle sandboxLifecycle = new SandboxLifecycle(sandboxes, handlers, containerLifecycle,
                 seams.environment(), seams.cni(), seams.cgroups(), seams.shims(), config, events,

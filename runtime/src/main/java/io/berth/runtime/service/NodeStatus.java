@@ -35,7 +35,8 @@ final class NodeStatus {
                 .setStatus(RuntimeStatus.newBuilder()
                         .addConditions(condition("RuntimeReady", Optional.empty(), ""))
                         .addConditions(condition("NetworkReady", network, "NetworkPluginNotReady")))
-                .setFeatures(RuntimeFeatures.newBuilder().setSupplementalGroupsPolicy(true));
+                .setFeatures(RuntimeFeatures.newBuilder().setSupplementalGroupsPolicy(true)
+                        .setUserNamespacesHostNetwork(seams.host().userNamespaces()).setMountOptions(true));
         // kubelet looks for the default handler under the empty name.
         status.addRuntimeHandlers(handler("", handlers.defaultRuntime()));
         handlers.all().forEach(runtime -> status.addRuntimeHandlers(handler(runtime.name(), runtime)));

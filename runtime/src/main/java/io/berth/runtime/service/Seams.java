@@ -7,6 +7,7 @@ import io.berth.runtime.cni.Cni;
 import io.berth.runtime.oci.HostFacts;
 import io.berth.runtime.oci.OciRuntime;
 import io.berth.runtime.sandbox.SandboxEnvironment;
+import io.berth.runtime.sandbox.UserNamespaces;
 import io.berth.runtime.shim.Shims;
 import java.time.Clock;
 import java.util.Map;
@@ -15,8 +16,9 @@ import java.util.Map;
  * Everything that the CRI services stand on.
  *
  * @param runtimes OCI runtimes by handler name; the default handler of the configuration is among them
+ * @param userNamespaces makes those that say how a mount's IDs are mapped
  * @param version Berth's own version, for CRI {@code Version}
  */
 public record Seams(Images images, Snapshots snapshots, Shims shims, Map<String, OciRuntime> runtimes,
         Cgroups cgroups, Cni cni, SandboxEnvironment environment, HostFacts host, Clock clock,
-        String version) {}
+        UserNamespaces userNamespaces, String version) {}

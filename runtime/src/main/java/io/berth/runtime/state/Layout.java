@@ -41,6 +41,16 @@ public record Layout(Path root, Path state) {
         return shim(containerId).resolve("rootfs");
     }
 
+    /** What an OCI runtime binds into a container, mounted only while that is made. */
+    public Path mountSources(String containerId) {
+        return shim(containerId).resolve("mounts");
+    }
+
+    /** The volumes that the container's image declares. */
+    public Path anonymousVolumes(String containerId) {
+        return bundle(containerId).resolve("volumes");
+    }
+
     /** The OCI bundle. */
     public Path bundle(String containerId) {
         return containersRoot().resolve(containerId);

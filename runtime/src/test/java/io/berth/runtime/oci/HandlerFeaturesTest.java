@@ -12,20 +12,19 @@ class HandlerFeaturesTest {
     @Test
     void believesTheFeaturesDocument() throws OciException {
         JsonNode full = json("""
-            {"mountOptions":["ro","rro"],"linux":{"namespaces":["user"],
-             "mountExtensions":{"idmap":{"enabled":true}}}}""");
-        assertThat(HandlerFeatures.of(full, host)).isEqualTo(new HandlerFeatures(true, true, true));
+            {"mountOptions":["ro","rro"],"linux":{"namespaces":["user"]}}""");
+        assertThat(HandlerFeatures.of(full, host)).isEqualTo(new HandlerFeatures(true, true));
         assertThat(HandlerFeatures.of(full, SpecRequest.poorHost())).isEqualTo(HandlerFeatures.NONE);
-        JsonNode old = json("{\"mountOptions\":[\"ro\",\"rro\"],\"linux\":{\"namespaces\":[\"user\"]}}");
-        assertThat(HandlerFeatures.of(old, host)).isEqualTo(new HandlerFeatures(true, false, false));
+        JsonNode old = json("{\"mountOptions\":[\"ro\"],\"linux\":{\"namespaces\":[\"pid\"]}}");
+        assertThat(HandlerFeatures.of(old, host)).isEqualTo(HandlerFeatures.NONE);
     }
 
     @Test
     void knowsCrunByItsVersion() {
         assertThat(HandlerFeatures.ofVersion("crun version 1.8.1", host))
-                .isEqualTo(new HandlerFeatures(true, true, true));
-        assertThat(HandlerFeatures.ofVersion("crun version 1.4", host))
-                .isEqualTo(new HandlerFeatures(true, false, false));
+                .isEqualTo(new HandlerFeatures(true, true));
+        assertThat(HandlerFeatures.ofVersion("crun version 1.3", host))
+                .isEqualTo(new HandlerFeatures(false, true));
         assertThat(HandlerFeatures.ofVersion("other 9.9", host)).isEqualTo(HandlerFeatures.NONE);
         assertThat(HandlerFeatures.ofVersion("crun version 1.8.1", SpecRequest.poorHost()))
                 .isEqualTo(HandlerFeatures.NONE);

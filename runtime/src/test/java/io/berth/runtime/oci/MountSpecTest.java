@@ -116,31 +116,29 @@ class MountSpecTest {
         request.isInvalid("mounts.uidMappings: mount at \"/data\": and gidMappings need each other");
         request.container.getMountsBuilder(0)
                 .addGidMappings(IDMapping.newBuilder().setHostId(5).setLength(10));
-        assertThat(options("/data")).contains("ridmap");
         assertThat(request.mount("/data").at("/uidMappings/0/hostID").asLong()).isEqualTo(0xffff_ffffL);
-        request.features = HandlerFeatures.NONE;
-        request.isUnsupported("mounts.uidMappings: this runtime handler or kernel has no id-mapped mounts");
+        request.container.getMountsBuilder(0).getGidMappingsBuilder(0).setLength(0);
+        request.isInvalid("mounts.gidMappings: mount at \"/data\": has a range of length 0");
     }
 
     @Test
-    void mountsImagesReadOnlyAndOnlyTheirInside(@TempDir Path image) throws IOException {
-        Path root = image.toRealPath();
-        Files.createDirectories(root.resolve("models/small"));
-        Files.createSymbolicLink(root.resolve("out"), Path.of("/../../" + volume));
-        Mount.Builder mount = mount("/model").clearHostPath();
+    void mountsImagesReadOnlyWithTheMappingsThatTheyHaveAlready(@TempDir Path image) throws OciException {
+        Mount.Builder mount = mount("/model").clearHostPath()
+                .addUidMappings(IDMapping.newBuilder().setLength(10))
+                .addGidMappings(IDMapping.newBuilder().setLength(10));
         mount.getImageBuilder().setImage("registry/model:1");
-        request.isInvalid("mounts.image: mount at \"/model\": registry/model:1 is not mounted");
-        request.imageMounts.put("/model", root);
+        request.imageVolumes.put(mount.build(), image);
         assertThat(options("/model")).contains("ro");
-        mount.setImageSubPath("models/small");
-        assertThat(request.mount("/model").path("source").asText()).isEqualTo(root + "/models/small");
-        mount.setImageSubPath("models/big");
-        request.isInvalid(
-                "mounts.image_sub_path: mount at \"/model\": \"models/big\" does not exist in image");
-        mount.setImageSubPath("out");
-        request.isInvalid("\"out\" does not exist in image");
-        mount.setHostPath("/tmp");
-        request.isInvalid("mounts.host_path: mount at \"/model\": excludes image");
+        assertThat(request.mount("/model").path("source").asText()).isEqualTo(image.toString());
+        assertThat(request.mount("/model").has("uidMappings")).isFalse();
+    }
+
+    @Test
+    void mountsTheVolumesOfTheImageWritable() throws OciException {
+        request.anonymousVolumes.put(Path.of("/data/db"), volume);
+        mount("/data");
+        assertThat(destinations().indexOf("/data/db")).isGreaterThan(destinations().indexOf("/data"));
+        assertThat(options("/data/db")).contains("rw");
     }
 
     @Test

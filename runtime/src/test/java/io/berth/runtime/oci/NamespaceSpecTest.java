@@ -110,20 +110,25 @@ class NamespaceSpecTest {
     void refusesUserNamespacesThatCannotBe() {
         userNamespace(NamespaceMode.CONTAINER, mapping(0, 1, 1), mapping(0, 1, 1));
         request.isInvalid("userns_options.mode: CONTAINER is not supported");
-        userNamespace(NamespaceMode.POD, mapping(1, 1, 1), mapping(0, 1, 1));
-        request.isInvalid("userns_options.uids: must map container id 0");
-        var two = UserNamespace.newBuilder().addUids(mapping(0, 1, 1)).addUids(mapping(1, 9, 1))
-                .addGids(mapping(0, 1, 1));
-        request.namespaces(NamespaceOption.newBuilder().setUsernsOptions(two));
-        request.isInvalid("userns_options.uids: has 2 mappings; exactly one is supported");
         userNamespace(NamespaceMode.POD, mapping(0, 1, 1), mapping(0, 1, 1));
         request.features = HandlerFeatures.NONE;
-        request.isUnsupported("userns_options: this runtime handler or kernel has no user namespaces");
+        request.isUnsupported("userns_options: this runtime handler or node has no user namespaces");
         request.sandbox.getLinuxBuilder().getSecurityContextBuilder().clearNamespaceOptions();
         request.isInvalid("userns_options: differ from those of the container's sandbox");
     }
 
+    @Test
+    void aContainerThatSaysNothingHasTheUsersOfItsPod() throws OciException {
+        userNamespace(NamespaceMode.POD, mapping(0, 100_000, 65_536), mapping(0, 100_000, 65_536));
+        request.security().getNamespaceOptionsBuilder().clearUsernsOptions();
+        assertThat(namespaces()).containsEntry("user", "/run/ns/user");
+        request.security().getNamespaceOptionsBuilder()
+                .setUsernsOptions(UserNamespace.newBuilder().setMode(NamespaceMode.NODE));
+        request.isInvalid("userns_options: differ from those of the container's sandbox");
+    }
+
     private void userNamespace(NamespaceMode mode, IDMapping uids, IDMapping gids) {
+        request.namespaces.put("user", Path.of("/run/ns/user"));
         request.namespaces(NamespaceOption.newBuilder().setPid(NamespaceMode.CONTAINER)
                 .setUsernsOptions(UserNamespace.newBuilder().setMode(mode).addUids(uids).addGids(gids)));
     }

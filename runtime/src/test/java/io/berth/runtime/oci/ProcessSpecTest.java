@@ -129,9 +129,7 @@ class ProcessSpecTest {
         request.sandbox.putAnnotations("blockio.resources.beta.kubernetes.io/pod", "slow");
         request.isInvalid("annotations: blockio.resources.beta.kubernetes.io/pod");
         request.sandbox.clearAnnotations();
-        request.container.addCDIDevicesBuilder().setName("vendor.com/gpu=0");
-        request.isInvalid("CDI_devices: ");
-        request.container.clearCDIDevices().getWindowsBuilder();
+        request.container.getWindowsBuilder();
         request.isInvalid("windows: this is a Linux node");
     }
 

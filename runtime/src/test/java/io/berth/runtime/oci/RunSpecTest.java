@@ -3,15 +3,12 @@ package io.berth.runtime.oci;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.protobuf.ByteString;
-import io.berth.cri.v1.IDMapping;
 import io.berth.cri.v1.NamespaceMode;
 import io.berth.cri.v1.NamespaceOption;
 import io.berth.cri.v1.SecurityProfile;
-import io.berth.cri.v1.UserNamespace;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -164,30 +161,5 @@ class RunSpecTest {
         } finally {
             pod.destroyForcibly().waitFor();
         }
-    }
-
-    /** runc of this age has no id-mapped mounts, and says so. */
-    @ParameterizedTest
-    @ValueSource(strings = "crun")
-    void mapsIdsOfAUserNamespaceAndItsVolumes(String runtime) throws IOException {
-        var containers = new TestContainers(directory, runtime);
-        Path volume = Files.createDirectories(directory.resolve("volume"));
-        Files.setAttribute(Files.writeString(volume.resolve("file"), ""), "unix:uid", 5);
-        // Root of the namespace is nobody outside: the mount points that it cannot make must be there.
-        for (String mountPoint : List.of("proc", "dev", "sys", "data")) {
-            Files.createDirectory(containers.rootfs().resolve(mountPoint));
-        }
-        for (Path path = directory; path.getNameCount() > 1; path = path.resolveSibling("")) {
-            Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rwxr-xr-x"));
-        }
-        var request = containers.request("cat /proc/self/uid_map; stat -c %u /data/file");
-        IDMapping mapping = IDMapping.newBuilder().setHostId(100_000).setLength(65_536).build();
-        request.namespaces(NamespaceOption.newBuilder().setNetwork(NamespaceMode.NODE)
-                .setPid(NamespaceMode.CONTAINER).setIpc(NamespaceMode.CONTAINER)
-                .setUsernsOptions(UserNamespace.newBuilder().addUids(mapping).addGids(mapping)));
-        request.container.addMountsBuilder().setContainerPath("/data").setHostPath(volume.toString())
-                .addUidMappings(mapping).addGidMappings(mapping);
-        assertThat(containers.run(request).lines().map(String::strip).toList())
-                .containsExactly("0     100000      65536", "5");
     }
 }

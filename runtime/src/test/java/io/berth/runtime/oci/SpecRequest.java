@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.berth.cri.v1.ContainerConfig;
 import io.berth.cri.v1.LinuxContainerResources;
 import io.berth.cri.v1.LinuxContainerSecurityContext;
+import io.berth.cri.v1.Mount;
 import io.berth.cri.v1.NamespaceMode;
 import io.berth.cri.v1.NamespaceOption;
 import io.berth.cri.v1.PodSandboxConfig;
@@ -20,6 +21,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 
 /** A request that a test changes where it matters; by itself it is a plain pod container on a plain node. */
 final class SpecRequest {
@@ -31,7 +33,8 @@ final class SpecRequest {
             Map.of("network", Path.of("/run/ns/net"), "ipc", Path.of("/run/ns/ipc"), "uts",
                     Path.of("/run/ns/uts")));
     final Map<String, Path> files = new HashMap<>();
-    final Map<String, Path> imageMounts = new HashMap<>();
+    final Map<Mount, Path> imageVolumes = new HashMap<>();
+    final Map<Path, Path> anonymousVolumes = new TreeMap<>();
     final List<String> entrypoint = new ArrayList<>();
     final List<String> cmd = new ArrayList<>();
     final List<String> imageEnv = new ArrayList<>();
@@ -41,7 +44,7 @@ final class SpecRequest {
     String ociVersion = "1.0.2";
     Path rootfs;
     HostFacts host = host(false);
-    HandlerFeatures features = new HandlerFeatures(true, true, true);
+    HandlerFeatures features = new HandlerFeatures(true, true);
     Optional<Path> seccompDefault = Optional.empty();
     long pidsLimit;
 
@@ -52,18 +55,18 @@ final class SpecRequest {
 
     /** A node with everything but LSMs, on cgroup v1 or v2. */
     static HostFacts host(boolean cgroupV2) {
-        return new HostFacts(NODE_CAPABILITIES, true, 0, true, false, false, cgroupV2, true, true,
+        return new HostFacts(NODE_CAPABILITIES, true, 0, true, false, false, cgroupV2, true, Optional.empty(),
                 Set.of("cpu", "cpuset", "memory", "pids", "hugetlb"), new KernelVersion(6, 1));
     }
 
     static HostFacts appArmorHost() {
-        return new HostFacts(NODE_CAPABILITIES, true, 0, true, true, false, true, true, true,
+        return new HostFacts(NODE_CAPABILITIES, true, 0, true, true, false, true, true, Optional.empty(),
                 Set.of("memory"),
                 new KernelVersion(6, 1));
     }
 
     static HostFacts seLinuxHost() {
-        return new HostFacts(NODE_CAPABILITIES, true, 0, true, false, true, true, true, true,
+        return new HostFacts(NODE_CAPABILITIES, true, 0, true, false, true, true, true, Optional.empty(),
                 Set.of("memory"),
                 new KernelVersion(6, 1));
     }
@@ -71,7 +74,7 @@ final class SpecRequest {
     /** A kernel built with little: no seccomp, no swap accounting, no hugetlb, and a daemon with few rights. */
     static HostFacts poorHost() {
         return new HostFacts(Set.of("CAP_CHOWN", "CAP_KILL"), false, 50, false, false, false, false, false,
-                false,
+                Optional.of("off"),
                 Set.of("memory"), new KernelVersion(5, 4));
     }
 
@@ -103,7 +106,7 @@ final class SpecRequest {
                 false, Instant.EPOCH);
         return SpecBuilder.build(new SpecInput("c1", "s1", container.build(), sandbox.build(), image, rootfs,
                 namespaces, files, cgroupsPath, ociVersion, features, host, seccompDefault, pidsLimit,
-                imageMounts));
+                imageVolumes, anonymousVolumes));
     }
 
     /** The built spec's node at a JSON pointer. */

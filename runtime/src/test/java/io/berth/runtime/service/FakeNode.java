@@ -9,6 +9,8 @@ import io.berth.imagestore.Images;
 import io.berth.imagestore.LayerLimits;
 import io.berth.imagestore.RegistryAuth;
 import io.berth.imagestore.Snapshots;
+import io.berth.linux.Fd;
+import io.berth.linux.IdMaps;
 import io.berth.linux.NetworkInterfaces;
 import io.berth.runtime.cgroup.CgroupDetail;
 import io.berth.runtime.cgroup.CgroupUsage;
@@ -24,6 +26,7 @@ import io.berth.runtime.oci.KernelVersion;
 import io.berth.runtime.oci.OciException;
 import io.berth.runtime.oci.OciRuntime;
 import io.berth.runtime.sandbox.SandboxEnvironment;
+import io.berth.runtime.sandbox.UserNamespaces;
 import io.berth.runtime.shim.ExitRecord;
 import io.berth.runtime.shim.PauseSpec;
 import io.berth.runtime.shim.Shim;
@@ -88,16 +91,18 @@ final class FakeNode {
                 new BerthConfig.Streaming("127.0.0.1", 0, Optional.empty(), Optional.empty(),
                         Duration.ofMinutes(1)),
                 new BerthConfig.Metrics(false, "127.0.0.1", 0), new BerthConfig.Seccomp(Optional.empty()),
+                new BerthConfig.Cdi(List.of()),
                 new BerthConfig.Timeouts(Duration.ofSeconds(5), Duration.ofSeconds(5)),
                 new BerthConfig.Limits(1 << 20, 0, LayerLimits.DEFAULT));
     }
 
     Seams seams() {
-        HostFacts host = new HostFacts(Set.of(), true, 0, true, false, false, false, true, true,
+        HostFacts host = new HostFacts(Set.of(), true, 0, true, false, false, false, true, Optional.empty(),
                 Set.of("cpu", "memory", "pids"), new KernelVersion(6, 1));
         return new Seams(new FakeImages(), new FakeSnapshots(), new FakeShims(),
                 Map.of("runc", new FakeRuntime("runc"), "crun", new FakeRuntime("crun")), new FakeCgroups(),
-                new FakeCni(), new FakeEnvironment(), host, Clock.systemUTC(), "1.2.3");
+                new FakeCni(), new FakeEnvironment(), host, Clock.systemUTC(),
+                UserNamespaces.ofPath("/usr/bin:/bin"), "1.2.3");
     }
 
     CriServices open() throws IOException {
@@ -505,14 +510,15 @@ final class FakeNode {
 
     private final class FakeSnapshots implements Snapshots {
         @Override
-        public Snapshot prepare(String key, String imageId) throws ImageException {
+        public Snapshot prepare(String key, String imageId, Optional<IdMaps> owners) throws ImageException {
             step("snapshot.prepare", message -> new ImageException(ImageException.Kind.NO_SPACE, message));
             existing.add("snapshot:" + key);
             return new Snapshot(key, imageId, List.of(), directory, directory);
         }
 
         @Override
-        public void mount(String key, Path target, boolean readOnly) throws ImageException {
+        public void mount(String key, Path target, boolean readOnly, Optional<Fd> userNamespace)
+                throws ImageException {
             step("snapshot.mount", message -> new ImageException(ImageException.Kind.INTERNAL, message));
             try {
                 Files.createDirectories(target);
