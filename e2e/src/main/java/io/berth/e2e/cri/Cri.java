@@ -65,6 +65,11 @@ public final class Cri implements AutoCloseable {
         return ImageServiceGrpc.newBlockingStub(channel).withDeadlineAfter(DEADLINE);
     }
 
+    /** The connection, for other services on the same socket. */
+    public ManagedChannel channel() {
+        return channel;
+    }
+
     /**
      * What a call of {@code method} with an empty request answers: the error, or none.
      *

@@ -18,8 +18,8 @@ import org.jspecify.annotations.Nullable;
 final class OciLayout {
     private static final String INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
     /** The whole name, as containerd, docker and nerdctl write it; the specification's own may be a mere tag. */
-    private static final List<String> NAME_ANNOTATIONS = List.of("io.containerd.image.name",
-            "org.opencontainers.image.ref.name");
+    private static final List<String> NAME_ANNOTATIONS = List.of(ImageExport.CONTAINERD_NAME,
+            ImageExport.REF_NAME);
     private static final int MAX_NESTING = 4;
 
     private final LayoutDirectory directory;
@@ -53,15 +53,36 @@ final class OciLayout {
 
     private ArchivedImage image(Descriptor descriptor, @Nullable ImageReference name) throws ImageException {
         ManifestDocument manifest = manifest(descriptor, 0);
-        Digest digest = Digest.parse(descriptor.digest());
+        ManifestDocument original = original(descriptor, manifest);
+        Digest digest = original == manifest ? Digest.parse(descriptor.digest()) : original.digest();
         ArchivedImage.Names names = name == null
                 ? new ArchivedImage.Names(List.of(), List.of(), digest)
                 : new ArchivedImage.Names(name.digest() == null ? List.of(name.canonical()) : List.of(),
                         List.of(name.name() + "@" + digest), digest);
         return new ArchivedImage(directory, names,
-                new ArchivedImage.Document(manifest.digest(), manifest.mediaType(), manifest.bytes()),
+                new ArchivedImage.Document(original.digest(), original.mediaType(), original.bytes()),
                 manifest.config(),
                 manifest.layers(), Map.of());
+    }
+
+    /**
+     * The manifest that the image was pulled with, where this is an export of Berth: its digest is verified, and it names the
+     * config, which names the layers. So nobody can put another image under it.
+     */
+    private ManifestDocument original(Descriptor descriptor, ManifestDocument manifest)
+            throws ImageException {
+        String text = descriptor.annotations().get(ImageExport.ORIGINAL_MANIFEST);
+        if (text == null) {
+            return manifest;
+        }
+        Descriptor named = new Descriptor("", text, 0, List.of(), Map.of());
+        ManifestDocument original = ManifestDocument.parse(Digest.parse(text), "", directory.document(named));
+        if (original.isIndex() || !original.config().digest().equals(manifest.config().digest())
+                || original.layers().size() != manifest.layers().size()) {
+            throw new ImageException(Kind.CORRUPT, directory.path() + ": manifest " + text
+                    + " is not of the image " + manifest.config().digest() + " that claims it");
+        }
+        return original;
     }
 
     private ManifestDocument manifest(Descriptor descriptor, int depth) throws ImageException {

@@ -44,6 +44,12 @@ public record Catalog(Map<String, StoredImage> images, Map<String, String> names
         return new Catalog(nextImages, nextNames, layers, snapshots, retired);
     }
 
+    Catalog withoutName(String name) {
+        Map<String, String> next = new HashMap<>(names);
+        next.remove(name);
+        return new Catalog(images, next, layers, snapshots, retired);
+    }
+
     Catalog withoutImage(String id) {
         Map<String, StoredImage> nextImages = new HashMap<>(images);
         nextImages.remove(id);

@@ -106,6 +106,21 @@ public final class Metadata implements AutoCloseable {
         return result;
     }
 
+    /** Takes one of its names from the image {@code id}, which stays. */
+    public StoredImage removeName(String id, String name) throws ImageException {
+        StoredImage before = catalog.images().get(id);
+        if (before == null) {
+            throw new ImageException(Kind.NOT_FOUND, "image " + id + " is not on this node");
+        }
+        StoredImage after = new StoredImage(withPinning(ImageNames.without(before.image(), name)),
+                before.directories());
+        change("take the name " + name + " from image " + id, true, () -> {
+            update("DELETE FROM image_names WHERE name = ?", name);
+            return catalog.withoutName(name).withImage(after, Map.of());
+        });
+        return after;
+    }
+
     /** Forgets an image and its names; absent is success. */
     public void removeImage(String id) throws ImageException {
         change("remove image " + id, true, () -> {

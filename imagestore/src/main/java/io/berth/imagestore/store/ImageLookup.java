@@ -16,24 +16,28 @@ final class ImageLookup {
 
     private ImageLookup() {}
 
+    /** The one image that {@code text} names; empty for none, and where the beginning of an id fits several. */
     static Optional<Image> find(Catalog catalog, String text) {
+        List<Image> all = all(catalog, text);
+        return all.size() == 1 ? Optional.of(all.getFirst()) : Optional.empty();
+    }
+
+    /** Every image that {@code text} may name: more than one only for the beginning of an id. */
+    static List<Image> all(Catalog catalog, String text) {
         StoredImage exact = catalog.images().get(text);
         if (exact != null) {
-            return Optional.of(exact.image());
+            return List.of(exact.image());
         }
         Optional<Image> named = byName(catalog, text);
         if (named.isPresent()) {
-            return named;
+            return List.of(named.get());
         }
         String hex = text.startsWith(SHA256) ? text.substring(SHA256.length()) : text;
         if (!HEX_PREFIX.matcher(hex).matches()) {
-            return Optional.empty();
+            return List.of();
         }
-        List<String> ids = catalog.images().keySet().stream().filter(id -> id.startsWith(SHA256 + hex))
-                .limit(2).toList();
-        return ids.size() == 1
-                ? Optional.ofNullable(catalog.images().get(ids.getFirst())).map(StoredImage::image)
-                : Optional.empty();
+        return catalog.images().values().stream().map(StoredImage::image)
+                .filter(image -> image.id().startsWith(SHA256 + hex)).toList();
     }
 
     private static Optional<Image> byName(Catalog catalog, String text) {

@@ -41,6 +41,7 @@ public final class ImageStore implements Images, ImageTools, AutoCloseable {
     private final Layers layers;
     private final Puller puller;
     private final Verifier verifier;
+    private final OperatorTools tools;
     private final OverlaySnapshots snapshots;
     private final DiskUse diskUse;
     private final MeterRegistry meters;
@@ -55,6 +56,7 @@ public final class ImageStore implements Images, ImageTools, AutoCloseable {
         this.puller = new Puller(registry, metadata, layers, directory, Clock.systemUTC());
         this.verifier = new Verifier(metadata, layers, directory, registry);
         this.snapshots = new OverlaySnapshots(metadata, layers, directory);
+        this.tools = new OperatorTools(metadata, layers, directory, snapshots);
         this.diskUse = new DiskUse(metadata, snapshots);
         this.meters = meters;
     }
@@ -97,10 +99,16 @@ public final class ImageStore implements Images, ImageTools, AutoCloseable {
 
     @Override
     public Image pull(String reference, RegistryAuth auth) throws ImageException {
+        return pull(reference, auth, layerProgress -> {
+        });
+    }
+
+    @Override
+    public Image pull(String reference, RegistryAuth auth, PullListener listener) throws ImageException {
         Timer.Sample sample = Timer.start(meters);
         String outcome = "OK";
         try {
-            Image image = puller.pull(reference, auth);
+            Image image = puller.pull(reference, auth, listener);
             log.atInfo().addKeyValue("reference", reference).addKeyValue("image", image.id())
                     .log("image pulled");
             return image;
@@ -145,7 +153,9 @@ public final class ImageStore implements Images, ImageTools, AutoCloseable {
         Path scratch = directory.newIngest(directory.newName());
         try (Archives archives = Archives.open(fileOrDirectory, scratch)) {
             for (ArchivedImage archived : archives.images()) {
-                images.add(puller.take(archived, new Puller.Names(archived.tags(), archived.digests())));
+                images.add(puller.take(archived, new Puller.Names(archived.tags(), archived.digests()),
+                        layerProgress -> {
+                        }));
             }
         } finally {
             directory.delete(scratch);
@@ -156,9 +166,48 @@ public final class ImageStore implements Images, ImageTools, AutoCloseable {
     @Override
     public Verification verify(String referenceOrId, boolean repair, RegistryAuth auth,
             Verification.Listener listener) throws ImageException {
-        Image image = find(referenceOrId).orElseThrow(() -> new ImageException(
-                ImageException.Kind.NOT_FOUND, "there is no image " + referenceOrId + " on this node"));
-        return verifier.verify(image, new Verifier.Repair(repair, auth), listener);
+        return verifier.verify(require(referenceOrId), new Verifier.Repair(repair, auth), listener);
+    }
+
+    @Override
+    public Image require(String referenceOrId) throws ImageException {
+        return tools.require(referenceOrId);
+    }
+
+    @Override
+    public void exportTo(List<String> referencesOrIds, Path target, ExportFormat format)
+            throws ImageException {
+        tools.exportTo(referencesOrIds, target, format);
+    }
+
+    @Override
+    public Image tag(String referenceOrId, String tag) throws ImageException {
+        return tools.tag(referenceOrId, tag);
+    }
+
+    @Override
+    public Image untag(String name) throws ImageException {
+        return tools.untag(name);
+    }
+
+    @Override
+    public ImageUse use(Image image) {
+        return tools.use(image);
+    }
+
+    @Override
+    public List<Image> prune(boolean all, boolean dryRun) throws ImageException {
+        List<Image> images = tools.prune(all, dryRun);
+        if (!dryRun) {
+            images.forEach(image -> log.atInfo().addKeyValue("image", image.id())
+                    .addKeyValue("names", image.repoTags()).log("image pruned"));
+        }
+        return images;
+    }
+
+    @Override
+    public DiskReport diskReport() {
+        return tools.diskReport();
     }
 
     @Override

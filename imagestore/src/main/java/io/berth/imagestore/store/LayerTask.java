@@ -7,6 +7,8 @@ import io.berth.imagestore.unpack.LayerUnpacker;
 import io.berth.imagestore.unpack.UnpackedLayer;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
+import java.io.FilterInputStream;
+import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -28,6 +30,8 @@ final class LayerTask {
     private final Path path;
     private final CompletableFuture<UnpackedLayer> result = new CompletableFuture<>();
     private final Thread worker;
+    private volatile boolean started;
+    private volatile long received;
     /** Pulls that want this layer; guarded by the lock of {@link Layers}. */
     private int holders;
 
@@ -76,6 +80,21 @@ final class LayerTask {
         return holders == 0;
     }
 
+    /** Whether it has a place among the layers that are fetched at one time. */
+    boolean started() {
+        return started;
+    }
+
+    /** Bytes of the blob that have come. */
+    long received() {
+        return received;
+    }
+
+    /** Whether the layer is unpacked. */
+    boolean done() {
+        return result.isDone() && !result.isCompletedExceptionally();
+    }
+
     /** Whether it has ended without a layer. */
     boolean failed() {
         return result.isCompletedExceptionally();
@@ -116,6 +135,7 @@ final class LayerTask {
     private void run(LayerUnpacker unpacker, Semaphore permits, MeterRegistry meters) {
         try {
             permits.acquire();
+            started = true;
             try {
                 result.complete(unpack(unpacker, meters));
             } finally {
@@ -131,9 +151,27 @@ final class LayerTask {
         }
     }
 
+    private InputStream counted(InputStream stream) {
+        return new FilterInputStream(stream) {
+            @Override
+            public int read() throws IOException {
+                int b = super.read();
+                received += b < 0 ? 0 : 1;
+                return b;
+            }
+
+            @Override
+            public int read(byte[] buffer, int offset, int length) throws IOException {
+                int count = super.read(buffer, offset, length);
+                received += Math.max(count, 0);
+                return count;
+            }
+        };
+    }
+
     private UnpackedLayer unpack(LayerUnpacker unpacker, MeterRegistry meters) throws ImageException {
         long start = System.nanoTime();
-        InputStream stream = source.resolved().openBlob(blob);
+        InputStream stream = counted(source.resolved().openBlob(blob));
         UnpackedLayer unpacked = unpacker.unpack(stream, blob, path);
         if (!unpacked.diffId().equals(diffId)) {
             throw new ImageException(Kind.CORRUPT,

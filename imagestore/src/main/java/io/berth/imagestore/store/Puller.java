@@ -3,13 +3,17 @@ package io.berth.imagestore.store;
 import io.berth.imagestore.Image;
 import io.berth.imagestore.ImageException;
 import io.berth.imagestore.ImageException.Kind;
+import io.berth.imagestore.ImageTools.LayerProgress;
+import io.berth.imagestore.ImageTools.PullListener;
 import io.berth.imagestore.RegistryAuth;
 import io.berth.imagestore.metadata.ConfigDocument;
 import io.berth.imagestore.metadata.ImageNames;
 import io.berth.imagestore.metadata.Metadata;
 import io.berth.imagestore.metadata.StoredImage;
 import io.berth.imagestore.registry.Descriptor;
+import io.berth.imagestore.registry.Digest;
 import io.berth.imagestore.registry.ImageReference;
+import io.berth.imagestore.registry.ManifestDocument;
 import io.berth.imagestore.registry.Registry;
 import io.berth.imagestore.registry.Resolved;
 import io.berth.imagestore.unpack.UnpackedLayer;
@@ -49,25 +53,25 @@ final class Puller {
         }
     }
 
-    Image pull(String reference, RegistryAuth auth) throws ImageException {
+    Image pull(String reference, RegistryAuth auth, PullListener listener) throws ImageException {
         String canonical = registry.name(reference).canonical();
         Resolved resolved = registry.resolve(canonical, auth);
-        return take(resolved, Names.of(resolved));
+        return take(resolved, Names.of(resolved), listener);
     }
 
     /** Takes the image of {@code resolved}, which is closed. */
-    Image take(Resolved resolved, Names names) throws ImageException {
+    Image take(Resolved resolved, Names names, PullListener listener) throws ImageException {
         SharedSource source = new SharedSource(resolved);
         try {
             StoredImage known = knownByManifest(resolved.manifestDigest());
             Optional<Image> named = known == null ? Optional.empty() : named(known, names);
-            return named.isPresent() ? named.get() : takeUnknown(source, names);
+            return named.isPresent() ? named.get() : takeUnknown(source, names, listener);
         } finally {
             source.release();
         }
     }
 
-    private Image takeUnknown(SharedSource source, Names names) throws ImageException {
+    private Image takeUnknown(SharedSource source, Names names, PullListener listener) throws ImageException {
         Resolved resolved = source.resolved();
         String id = resolved.configDescriptor().digest();
         String configJson = new String(resolved.readConfig(), StandardCharsets.UTF_8);
@@ -93,6 +97,7 @@ final class Puller {
             for (int i = 0; i < blobs.size(); i++) {
                 held.add(layers.hold(diffIds.get(i), blobs.get(i), source));
             }
+            listener.layers(progress(blobs, held));
             for (int i = 0; i < blobs.size(); i++) {
                 await(held, i, blobs.get(i), source, unpacked);
             }
@@ -102,6 +107,15 @@ final class Puller {
         } finally {
             layers.release(held);
         }
+    }
+
+    private static List<LayerProgress> progress(List<Descriptor> blobs, List<Layers.Hold> held) {
+        List<LayerProgress> progress = new ArrayList<>();
+        for (int i = 0; i < blobs.size(); i++) {
+            Layers.Hold hold = held.get(i);
+            progress.add(new PulledLayer(blobs.get(i), hold.own() ? hold.task() : null));
+        }
+        return progress;
     }
 
     private void await(List<Layers.Hold> held, int index, Descriptor blob, SharedSource source,
@@ -158,9 +172,13 @@ final class Puller {
                 : ImageNames.adding(image, earlier.image().repoTags(), earlier.image().repoDigests());
     }
 
-    private static long size(Resolved resolved) {
-        return resolved.manifest().length + resolved.configDescriptor().size()
-                + resolved.layers().stream().mapToLong(Descriptor::size).sum();
+    /** As its manifest says, which for an export of Berth is not that of the archive. */
+    private static long size(Resolved resolved) throws ImageException {
+        byte[] bytes = resolved.manifest();
+        ManifestDocument manifest = ManifestDocument.parse(Digest.parse(resolved.manifestDigest()),
+                resolved.manifestMediaType(), bytes);
+        return bytes.length + manifest.config().size()
+                + manifest.layers().stream().mapToLong(Descriptor::size).sum();
     }
 
     private static void checkMediaType(Resolved resolved, Descriptor blob) throws ImageException {

@@ -18,7 +18,8 @@ import picocli.CommandLine.Spec;
         RecoverCommand.class, VersionCommand.class,
         CompletionCommand.class}, exitCodeListHeading = "%nExit status:%n", exitCodeList = {"0:done",
                 "1:failed; for \"berth check\", this node lacks something",
-                "2:wrong usage or configuration"}, footerHeading = "%nExamples:%n", footer = {
+                "2:wrong usage or configuration", "3:there is no such image",
+                "4:an image is not as recorded"}, footerHeading = "%nExamples:%n", footer = {
                         "  berth check                         what this node lacks, and how to get it",
                         "  berth daemon                        serve the CRI at /run/berth/berth.sock",
                         "  berth config default                every setting, explained",
@@ -28,6 +29,10 @@ public final class Berth implements Runnable {
     static final int FAILED = 1;
     /** The command line or the configuration is wrong. */
     static final int USAGE = 2;
+    /** There is no such image. */
+    static final int NOT_FOUND = 3;
+    /** Something is not as recorded. */
+    static final int DAMAGED = 4;
 
     @Spec
     @SuppressWarnings("NullAway.Init") // picocli sets it
@@ -59,6 +64,11 @@ public final class Berth implements Runnable {
             case ConfigException e -> {
                 e.problems().forEach(problem -> err.println("berth: " + problem));
                 return USAGE;
+            }
+            case CommandFailure e -> {
+                err.println("berth: " + message(e));
+                err.flush();
+                return e.exitStatus();
             }
             case IOException e -> err.println("berth: " + message(e));
             case UncheckedIOException e -> err.println("berth: " + message(e));

@@ -1,15 +1,25 @@
 package io.berth.runtime.cli;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonGenerator;
-
+import io.berth.admin.v1.DescribeImagesRequest;
+import io.berth.admin.v1.ExportImagesProgress;
+import io.berth.admin.v1.ExportImagesRequest;
+import io.berth.admin.v1.ImageDescription;
+import io.berth.admin.v1.ImportImageProgress;
+import io.berth.admin.v1.ImportImageRequest;
+import io.berth.admin.v1.ImportedImage;
+import io.berth.admin.v1.PruneImagesRequest;
+import io.berth.admin.v1.RemoveImageRequest;
+import io.berth.admin.v1.ReportDiskRequest;
+import io.berth.admin.v1.TagImageRequest;
+import io.berth.admin.v1.UntagImageRequest;
 import io.berth.runtime.config.ConfigException;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
-import java.util.Locale;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -18,20 +28,88 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** {@code berth image}. */
-@Command(name = "image", description = "Import and list images.", mixinStandardHelpOptions = true)
+/** {@code berth image}: through the daemon where it runs, else on the store itself. */
+@Command(name = "image", description = {"Pull, list, move and check the images of this node.",
+        "An image is named by a tag, a digest, its id or the first digits of it (at least 3)."}, mixinStandardHelpOptions = true, subcommands = {
+                PullCommand.class, VerifyCommand.class}, exitCodeListHeading = "%nExit status:%n", exitCodeList = {
+                        "0:done", "1:failed", "2:wrong usage or configuration", "3:there is no such image",
+                        "4:verify: something is not as recorded"})
 final class ImageCommand implements Runnable {
+    private static final String FORMAT = "table or json (default: table).";
+
     @Spec
     @SuppressWarnings("NullAway.Init") // picocli sets it
     private CommandSpec spec;
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "image import or image ls?");
+        throw new ParameterException(spec.commandLine(),
+                "image what? pull, ls, inspect, tag, untag, rm, import, export, verify, prune or df");
     }
 
-    /** Imports through the daemon where it runs, else into the store itself. */
-    @Command(name = "import", description = "Import images from an OCI archive, an OCI layout directory or an archive of \"docker save\".", mixinStandardHelpOptions = true, footerHeading = "%nExamples:%n", footer = {
+    @Command(name = "ls", description = "List the images of this node.", mixinStandardHelpOptions = true, footerHeading = "%nExamples:%n", footer = {
+            "  berth image ls", "  berth image ls --format json"})
+    int list(@Mixin ConfigOptions options,
+            @Option(names = "--format", paramLabel = "FORMAT", defaultValue = "table", description = FORMAT) OutputFormat format)
+            throws ConfigException, IOException {
+        List<ImageDescription> images = describe(options, List.of(), false);
+        if (format == OutputFormat.JSON) {
+            printer().json(images, false);
+        } else {
+            printer().table(images);
+        }
+        return flushed();
+    }
+
+    @Command(name = "inspect", description = "Show images with their configs, manifests, layers and containers, as JSON.", mixinStandardHelpOptions = true, footerHeading = "%nExample:%n", footer = "  berth image inspect busybox | jq '.[0].config.config.Env'")
+    int inspect(@Mixin ConfigOptions options,
+            @Parameters(paramLabel = "IMAGE", arity = "1..*", description = "Names or ids.") List<String> references)
+            throws ConfigException, IOException {
+        printer().json(describe(options, references, true), true);
+        return flushed();
+    }
+
+    @Command(name = "tag", description = "Give an image one more tag, which moves here from any other image.", mixinStandardHelpOptions = true, footerHeading = "%nExample:%n", footer = "  berth image tag 3f57d9401f8d registry.example.com/busybox:mine")
+    int tag(@Mixin ConfigOptions options,
+            @Parameters(index = "0", paramLabel = "IMAGE", description = "Name or id.") String reference,
+            @Parameters(index = "1", paramLabel = "TAG", description = "The tag it gets.") String tag)
+            throws ConfigException, IOException {
+        try (ImageConnection images = ImageConnection.open(options.load())) {
+            out().println("tagged " + ImagePrinter.name(images.ask(service -> service
+                    .tagImage(TagImageRequest.newBuilder().setReference(reference).setTag(tag).build())
+                    .getImage())));
+        }
+        return flushed();
+    }
+
+    @Command(name = "untag", description = "Take one name away from its image, which stays.", mixinStandardHelpOptions = true, footerHeading = "%nExample:%n", footer = "  berth image untag registry.example.com/busybox:mine")
+    int untag(@Mixin ConfigOptions options,
+            @Parameters(paramLabel = "NAME", description = "Tag or digest, in full.") String name)
+            throws ConfigException, IOException {
+        try (ImageConnection images = ImageConnection.open(options.load())) {
+            out().println("left " + ImagePrinter.name(images.ask(service -> service
+                    .untagImage(UntagImageRequest.newBuilder().setName(name).build()).getImage())));
+        }
+        return flushed();
+    }
+
+    @Command(name = "rm", description = {"Remove images with all their names.",
+            "Containers made of one run on; the layers that only they need go with the last of them."}, mixinStandardHelpOptions = true, footerHeading = "%nExample:%n", footer = "  berth image rm busybox:1.37 3f57d9401f8d")
+    int remove(@Mixin ConfigOptions options,
+            @Parameters(paramLabel = "IMAGE", arity = "1..*", description = "Names or ids.") List<String> references,
+            @Option(names = "--force", description = "Remove pinned images, too.") boolean force)
+            throws ConfigException, IOException {
+        try (ImageConnection images = ImageConnection.open(options.load())) {
+            for (String reference : references) {
+                ImageDescription removed = images.ask(service -> service.removeImage(RemoveImageRequest
+                        .newBuilder().setReference(reference).setForce(force).build()).getImage());
+                out().println("removed " + ImagePrinter.name(removed) + containers(removed));
+            }
+        }
+        return flushed();
+    }
+
+    @Command(name = "import", description = "Import images from an OCI archive, an OCI layout directory or an archive of \"docker save\"; archives may be compressed.", mixinStandardHelpOptions = true, footerHeading = "%nExamples:%n", footer = {
             "  berth image import busybox.tar",
             "  berth image import --socket /run/berth/berth.sock ./layout"})
     int importImages(@Mixin ConfigOptions options,
@@ -42,92 +120,110 @@ final class ImageCommand implements Runnable {
             throw new IOException(
                     absolute + (Files.exists(absolute) ? " cannot be read" : " does not exist"));
         }
-        PrintWriter out = spec.commandLine().getOut();
-        try (ImageAccess images = ImageAccess.open(options.load())) {
-            for (ImageRow image : images.importFrom(absolute)) {
-                out.println("imported "
-                        + (image.tags().isEmpty() ? "<none>" : String.join(", ", image.tags())) + " "
-                        + image.id());
+        try (ImageConnection images = ImageConnection.open(options.load())) {
+            List<ImportedImage> imported = images.ask(service -> {
+                Iterator<ImportImageProgress> progress = service
+                        .importImage(ImportImageRequest.newBuilder().setPath(absolute.toString()).build());
+                List<ImportedImage> all = new ArrayList<>();
+                progress.forEachRemaining(message -> all.addAll(message.getDone().getImagesList()));
+                return all;
+            });
+            for (ImportedImage image : imported) {
+                out().println("imported " + (image.getRepoTagsCount() == 0
+                        ? "<none>"
+                        : String.join(", ", image.getRepoTagsList())) + " " + image.getId());
             }
         }
-        out.flush();
-        return 0;
+        return flushed();
     }
 
-    /** Lists through the daemon where it runs, else from the store itself. */
-    @Command(name = "ls", description = "List the images of this node.", mixinStandardHelpOptions = true, footerHeading = "%nExamples:%n", footer = {
-            "  berth image ls", "  berth image ls --format json"})
-    int list(@Mixin ConfigOptions options,
-            @Option(names = "--format", paramLabel = "FORMAT", defaultValue = "table", description = "table or json (default: table).") OutputFormat format)
+    @Command(name = "export", description = {"Write images to a file or directory.",
+            "What is imported from it has the same image ids and diff ids, and (into Berth, but for docker-archives) the "
+                    + "same manifest digests. The same images always make the same bytes. Layers are not compressed."}, mixinStandardHelpOptions = true, footerHeading = "%nExamples:%n", footer = {
+                            "  berth image export -o busybox.tar busybox:1.37",
+                            "  berth image export --to docker-archive -o all.tar app:1 app:2"})
+    int export(@Mixin ConfigOptions options,
+            @Parameters(paramLabel = "IMAGE", arity = "1..*", description = "Names or ids.") List<String> references,
+            @Option(names = {"-o",
+                    "--output"}, required = true, paramLabel = "PATH", description = "The file, which is replaced, or the directory, which must be absent or empty.") Path path,
+            @Option(names = "--to", paramLabel = "KIND", defaultValue = "oci-archive", description = "oci-archive, oci-layout (a directory) or docker-archive (default: oci-archive).") String kind)
             throws ConfigException, IOException {
-        List<ImageRow> rows;
-        try (ImageAccess images = ImageAccess.open(options.load())) {
-            rows = images.list();
+        Path absolute = path.toAbsolutePath().normalize();
+        ExportImagesRequest request = ExportImagesRequest.newBuilder().addAllReferences(references)
+                .setPath(absolute.toString()).setFormat(format(kind)).build();
+        try (ImageConnection images = ImageConnection.open(options.load())) {
+            List<ImageDescription> exported = images.ask(service -> {
+                Iterator<ExportImagesProgress> progress = service.exportImages(request);
+                List<ImageDescription> all = new ArrayList<>();
+                progress.forEachRemaining(message -> all.addAll(message.getStarted().getImagesList()));
+                return all;
+            });
+            exported.forEach(image -> out().println("exported " + ImagePrinter.name(image)));
         }
-        PrintWriter out = spec.commandLine().getOut();
-        switch (format) {
-            case TABLE -> printTable(rows, out);
-            case JSON -> printJson(rows, out);
+        return flushed();
+    }
+
+    @Command(name = "prune", description = "Remove images that no container uses, have no tag and are not pinned.", mixinStandardHelpOptions = true, footerHeading = "%nExamples:%n", footer = {
+            "  berth image prune --dry-run", "  berth image prune --all"})
+    int prune(@Mixin ConfigOptions options,
+            @Option(names = {"-a", "--all"}, description = "Those with tags, too.") boolean all,
+            @Option(names = {"-n", "--dry-run"}, description = "Only say which.") boolean dryRun)
+            throws ConfigException, IOException {
+        try (ImageConnection images = ImageConnection.open(options.load())) {
+            List<ImageDescription> pruned = images.ask(service -> service
+                    .pruneImages(PruneImagesRequest.newBuilder().setAll(all).setDryRun(dryRun).build())
+                    .getImagesList());
+            pruned.forEach(image -> out()
+                    .println((dryRun ? "would remove " : "removed ") + ImagePrinter.name(image)));
         }
-        out.flush();
+        return flushed();
+    }
+
+    @Command(name = "df", description = "Say what takes how much of the disk.", mixinStandardHelpOptions = true, footerHeading = "%nExample:%n", footer = "  berth image df --format json")
+    int diskUse(@Mixin ConfigOptions options,
+            @Option(names = "--format", paramLabel = "FORMAT", defaultValue = "table", description = FORMAT) OutputFormat format)
+            throws ConfigException, IOException {
+        try (ImageConnection images = ImageConnection.open(options.load())) {
+            printer().disk(images.ask(service -> service.reportDisk(ReportDiskRequest.getDefaultInstance())),
+                    format);
+        }
+        return flushed();
+    }
+
+    private List<ImageDescription> describe(ConfigOptions options, List<String> references, boolean verbose)
+            throws ConfigException, IOException {
+        try (ImageConnection images = ImageConnection.open(options.load())) {
+            return images.ask(service -> service.describeImages(DescribeImagesRequest.newBuilder()
+                    .addAllReferences(references).setVerbose(verbose).build()).getImagesList());
+        }
+    }
+
+    private ExportImagesRequest.Format format(String kind) {
+        return switch (kind) {
+            case "oci-archive" -> ExportImagesRequest.Format.OCI_ARCHIVE;
+            case "oci-layout" -> ExportImagesRequest.Format.OCI_LAYOUT;
+            case "docker-archive" -> ExportImagesRequest.Format.DOCKER_ARCHIVE;
+            default -> throw new ParameterException(spec.commandLine(), "--to " + kind
+                    + " is none of oci-archive, oci-layout and docker-archive");
+        };
+    }
+
+    private static String containers(ImageDescription image) {
+        return image.getContainersCount() == 0
+                ? ""
+                : "; its layers stay for " + image.getContainersCount() + " containers that use them";
+    }
+
+    private ImagePrinter printer() {
+        return new ImagePrinter(out());
+    }
+
+    private PrintWriter out() {
+        return spec.commandLine().getOut();
+    }
+
+    private int flushed() {
+        out().flush();
         return 0;
-    }
-
-    private static void printTable(List<ImageRow> rows, PrintWriter out) {
-        var table = new Table("IMAGE", "ID", "SIZE", "PINNED");
-        for (ImageRow row : rows) {
-            List<String> names = !row.tags().isEmpty() ? row.tags() : row.digests();
-            for (String name : names.isEmpty() ? List.of("<none>") : names) {
-                table.add(name, shortId(row.id()), size(row.sizeBytes()), row.pinned() ? "yes" : "no");
-            }
-        }
-        table.print(out);
-    }
-
-    private static void printJson(List<ImageRow> rows, PrintWriter out) throws IOException {
-        JsonGenerator json = new JsonFactory().createGenerator(out).useDefaultPrettyPrinter();
-        json.disable(JsonGenerator.Feature.AUTO_CLOSE_TARGET);
-        json.writeStartArray();
-        for (ImageRow row : rows) {
-            json.writeStartObject();
-            json.writeStringField("id", row.id());
-            writeStrings(json, "tags", row.tags());
-            writeStrings(json, "digests", row.digests());
-            json.writeNumberField("sizeBytes", row.sizeBytes());
-            json.writeBooleanField("pinned", row.pinned());
-            json.writeEndObject();
-        }
-        json.writeEndArray();
-        json.close();
-        out.println();
-    }
-
-    private static void writeStrings(JsonGenerator json, String name, List<String> values)
-            throws IOException {
-        json.writeArrayFieldStart(name);
-        for (String value : values) {
-            json.writeString(value);
-        }
-        json.writeEndArray();
-    }
-
-    private static String shortId(String id) {
-        String hex = id.substring(id.indexOf(':') + 1);
-        return hex.substring(0, Math.min(13, hex.length()));
-    }
-
-    /** Decimal units, as image sizes are shown by crictl. */
-    static String size(long bytes) {
-        if (bytes < 1000) {
-            return bytes + "B";
-        }
-        double value = bytes;
-        int unit = -1;
-        while (value >= 999.5 && unit < 3) {
-            value /= 1000;
-            unit++;
-        }
-        return String.format(Locale.ROOT, value < 9.995 ? "%.2f" : value < 99.95 ? "%.1f" : "%.0f", value)
-                + List.of("kB", "MB", "GB", "TB").get(unit);
     }
 }

@@ -97,7 +97,7 @@ public final class Daemon {
                 installation.version());
         List<BindableService> services = new ArrayList<>(
                 opened.add(CriServices.open(config, seams)).services());
-        services.add(new AdminService(images));
+        services.add(new AdminService(images, images));
         return services;
     }
 

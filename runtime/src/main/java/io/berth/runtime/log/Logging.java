@@ -19,8 +19,8 @@ public final class Logging extends ContextAwareBase implements Configurator {
 
     @Override
     public ExecutionStatus configure(LoggerContext context) {
-        // What is not the daemon (a command, a test) hears only of trouble.
-        install(context, Level.WARN, false);
+        // What is not the daemon (a command, a test) tells its failures itself.
+        install(context, Level.ERROR, false);
         return ExecutionStatus.DO_NOT_INVOKE_NEXT_IF_ANY;
     }
 
@@ -44,7 +44,7 @@ public final class Logging extends ContextAwareBase implements Configurator {
         Logger root = context.getLogger(Logger.ROOT_LOGGER_NAME);
         root.detachAppender(APPENDER);
         root.addAppender(appender);
-        root.setLevel(level.isGreaterOrEqual(Level.INFO) ? Level.WARN : level);
+        root.setLevel(level == Level.INFO ? Level.WARN : level);
         context.getLogger("io.berth").setLevel(level);
         // gRPC sets a TCP option on every connection, and Netty complains that a Unix socket has none.
         context.getLogger("io.netty.bootstrap").setLevel(Level.ERROR);
@@ -52,8 +52,9 @@ public final class Logging extends ContextAwareBase implements Configurator {
         context.getLogger("org.apache.hc")
                 .setLevel(level.isGreaterOrEqual(Level.INFO) ? Level.WARN : Level.INFO);
         // At debug, Netty writes out its whole start.
-        context.getLogger("io.netty").setLevel(level == Level.TRACE ? Level.TRACE : Level.WARN);
+        context.getLogger("io.netty")
+                .setLevel(level == Level.TRACE || level == Level.ERROR ? level : Level.WARN);
         // At debug, it writes out frames, and with PullImage's the credentials: no level may show them.
-        context.getLogger("io.grpc.netty").setLevel(Level.WARN);
+        context.getLogger("io.grpc.netty").setLevel(level == Level.ERROR ? level : Level.WARN);
     }
 }

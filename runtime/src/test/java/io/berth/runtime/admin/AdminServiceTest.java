@@ -7,10 +7,12 @@ import io.berth.admin.v1.ImportImageRequest;
 import io.berth.imagestore.Image;
 import io.berth.imagestore.ImageConfig;
 import io.berth.imagestore.ImageException;
+import io.berth.imagestore.ImageTools;
 import io.berth.imagestore.Images;
 import io.berth.imagestore.RegistryAuth;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
+import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -23,6 +25,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class AdminServiceTest {
+    /** Fails whatever it is asked. */
+    private static final ImageTools NO_TOOLS = (ImageTools) Proxy.newProxyInstance(
+            AdminServiceTest.class.getClassLoader(), new Class<?>[]{ImageTools.class},
+            (proxy, method, arguments) -> {
+                throw new UnsupportedOperationException(method.getName());
+            });
+
     @TempDir
     Path directory;
 
@@ -69,7 +78,7 @@ class AdminServiceTest {
 
     private static Answer importing(String path, Import work) {
         var answer = new Answer();
-        new AdminService(new OnlyImport(work)).importImage(
+        new AdminService(new OnlyImport(work), NO_TOOLS).importImage(
                 ImportImageRequest.newBuilder().setPath(path).build(),
                 answer);
         return answer;

@@ -23,6 +23,6 @@ class TableTest {
     @CsvSource({"0,0B", "999,999B", "1000,1.00kB", "15300,15.3kB", "999600,1.00MB", "134217728,134MB",
             "2140000000,2.14GB", "5000000000000,5.00TB"})
     void sizesHaveThreeDigits(long bytes, String text) {
-        assertThat(ImageCommand.size(bytes)).isEqualTo(text);
+        assertThat(ImagePrinter.size(bytes)).isEqualTo(text);
     }
 }
