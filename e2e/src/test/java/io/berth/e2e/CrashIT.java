@@ -20,14 +20,17 @@ import io.berth.e2e.image.Layer;
 import io.berth.e2e.image.TestImage;
 import io.berth.e2e.node.Node;
 import io.berth.e2e.node.StoreAudit;
+import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.Random;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
@@ -53,6 +56,8 @@ final class CrashIT {
     /** Whether an image must be there now, by reference; absent where nobody can say. */
     private final Map<String, Boolean> expected = new ConcurrentHashMap<>();
     private final AtomicInteger finished = new AtomicInteger();
+    /** Calls that failed for another reason than the kill. */
+    private final Queue<StatusRuntimeException> failures = new ConcurrentLinkedQueue<>();
 
     @Test
     void aDaemonKilledAtAnyMomentLosesNothingAndLeavesNothing() throws Exception {
@@ -62,6 +67,7 @@ final class CrashIT {
             NODE.server().start();
             try (Cri cri = Cri.connect(NODE.server().socket())) {
                 String when = "round " + round + " of " + ROUNDS + ", CRASH_SEED=" + SEED;
+                assertThat(failures).as(when).isEmpty();
                 assertExpected(cri, references, when);
                 StoreAudit audit = StoreAudit.of(NODE.directory().resolve("d/root/images"),
                         NODE.server().socket());
@@ -146,9 +152,7 @@ final class CrashIT {
                 expected.put(reference, pull);
                 finished.incrementAndGet();
             } catch (StatusRuntimeException e) {
-                if (!over.get() && e.getStatus().getCode() != io.grpc.Status.Code.UNAVAILABLE) {
-                    throw e;
-                }
+                note(e);
                 return;
             }
         }
@@ -160,8 +164,15 @@ final class CrashIT {
                 pod.start(Configs.container("main", NODE.busybox(), "sleep", "1000"));
                 finished.incrementAndGet();
             } catch (StatusRuntimeException e) {
+                note(e);
                 return;
             }
+        }
+    }
+
+    private void note(StatusRuntimeException failure) {
+        if (failure.getStatus().getCode() != Status.Code.UNAVAILABLE) {
+            failures.add(failure);
         }
     }
 

@@ -222,7 +222,8 @@ final class ImageToolsIT {
     private static TestImage image(String name, Compression compression) {
         return TestImage.builder().layer(Busybox.layer())
                 .layer(Layer.builder().directory("data", 0750)
-                        .file("data/of-" + name, 0640, 5, 6, ("content of " + name).getBytes(StandardCharsets.UTF_8))
+                        .file("data/of-" + name, 0640, 5, 6,
+                                ("content of " + name).getBytes(StandardCharsets.UTF_8))
                         .hardLink("data/linked", "data/of-" + name, 0640).symlink("data/link", "of-" + name)
                         .whiteout("etc/gone").build(compression))
                 .build();

@@ -36,7 +36,8 @@ public record StoreAudit(Path store, Path socket) {
             compare(found, "snapshots", names("snapshots").size(), disk.getWritable().getCount());
             names("ingest").forEach(name -> found.add("ingest/" + name));
             if (disk.getWritable().getCount() > containers.size()) {
-                found.add(disk.getWritable().getCount() + " snapshots of " + containers.size() + " containers");
+                found.add(
+                        disk.getWritable().getCount() + " snapshots of " + containers.size() + " containers");
             }
             for (ImageDescription image : admin
                     .describeImages(DescribeImagesRequest.newBuilder().setVerbose(true).build())

@@ -99,8 +99,7 @@ public final class ImageStore implements Images, ImageTools, AutoCloseable {
 
     @Override
     public Image pull(String reference, RegistryAuth auth) throws ImageException {
-        return pull(reference, auth, layerProgress -> {
-        });
+        return pull(reference, auth, layerProgress -> {});
     }
 
     @Override
@@ -154,8 +153,7 @@ public final class ImageStore implements Images, ImageTools, AutoCloseable {
         try (Archives archives = Archives.open(fileOrDirectory, scratch)) {
             for (ArchivedImage archived : archives.images()) {
                 images.add(puller.take(archived, new Puller.Names(archived.tags(), archived.digests()),
-                        layerProgress -> {
-                        }));
+                        layerProgress -> {}));
             }
         } finally {
             directory.delete(scratch);

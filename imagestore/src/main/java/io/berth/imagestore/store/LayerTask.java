@@ -15,6 +15,7 @@ import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -31,7 +32,7 @@ final class LayerTask {
     private final CompletableFuture<UnpackedLayer> result = new CompletableFuture<>();
     private final Thread worker;
     private volatile boolean started;
-    private volatile long received;
+    private final AtomicLong received = new AtomicLong();
     /** Pulls that want this layer; guarded by the lock of {@link Layers}. */
     private int holders;
 
@@ -87,7 +88,7 @@ final class LayerTask {
 
     /** Bytes of the blob that have come. */
     long received() {
-        return received;
+        return received.get();
     }
 
     /** Whether the layer is unpacked. */
@@ -156,14 +157,14 @@ final class LayerTask {
             @Override
             public int read() throws IOException {
                 int b = super.read();
-                received += b < 0 ? 0 : 1;
+                received.addAndGet(b < 0 ? 0 : 1);
                 return b;
             }
 
             @Override
             public int read(byte[] buffer, int offset, int length) throws IOException {
                 int count = super.read(buffer, offset, length);
-                received += Math.max(count, 0);
+                received.addAndGet(Math.max(count, 0));
                 return count;
             }
         };

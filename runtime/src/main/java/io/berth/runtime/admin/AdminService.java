@@ -36,7 +36,6 @@ import io.berth.imagestore.Images;
 import io.berth.imagestore.Verification;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -199,7 +198,8 @@ public final class AdminService extends AdminServiceGrpc.AdminServiceImplBase {
             @Override
             public void difference(String diffId, String line) {
                 call.send(VerifyImagesProgress.newBuilder()
-                        .setDifference(VerifyDifference.newBuilder().setDiffId(diffId).setLine(line)).build());
+                        .setDifference(VerifyDifference.newBuilder().setDiffId(diffId).setLine(line))
+                        .build());
             }
         };
     }

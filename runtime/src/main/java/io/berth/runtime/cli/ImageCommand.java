@@ -31,7 +31,8 @@ import picocli.CommandLine.Spec;
 /** {@code berth image}: through the daemon where it runs, else on the store itself. */
 @Command(name = "image", description = {"Pull, list, move and check the images of this node.",
         "An image is named by a tag, a digest, its id or the first digits of it (at least 3)."}, mixinStandardHelpOptions = true, subcommands = {
-                PullCommand.class, VerifyCommand.class}, exitCodeListHeading = "%nExit status:%n", exitCodeList = {
+                PullCommand.class,
+                VerifyCommand.class}, exitCodeListHeading = "%nExit status:%n", exitCodeList = {
                         "0:done", "1:failed", "2:wrong usage or configuration", "3:there is no such image",
                         "4:verify: something is not as recorded"})
 final class ImageCommand implements Runnable {

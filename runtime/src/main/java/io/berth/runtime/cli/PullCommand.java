@@ -5,7 +5,6 @@ import io.berth.admin.v1.ImageDescription;
 import io.berth.admin.v1.PullImageProgress;
 import io.berth.admin.v1.PullImageRequest;
 import io.berth.runtime.config.ConfigException;
-import java.io.Console;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.Iterator;
@@ -54,8 +53,7 @@ final class PullCommand implements Callable<Integer> {
         var request = PullImageRequest.newBuilder().setReference(reference)
                 .setCredentials(credentials(spec, credentials)).build();
         PrintWriter err = spec.commandLine().getErr();
-        Console console = System.console();
-        var display = new PullDisplay(err, console != null && console.isTerminal());
+        var display = new PullDisplay(err, System.console().isTerminal());
         try (ImageConnection images = ImageConnection.open(options.load())) {
             ImageDescription image = images.ask(service -> {
                 Iterator<PullImageProgress> progress = service.pullImage(request);

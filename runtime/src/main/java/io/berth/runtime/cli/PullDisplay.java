@@ -8,7 +8,6 @@ import java.util.List;
 /** Shows how far a pull is: a bar for each layer on a terminal, else a line when a layer's state changes. */
 final class PullDisplay {
     private static final int BAR_WIDTH = 30;
-    private static final String UP_AND_CLEAR = "\u001b[%dA\u001b[J";
 
     private final PrintWriter out;
     private final boolean terminal;
@@ -30,7 +29,7 @@ final class PullDisplay {
 
     private void repaint(List<PullLayer> layers) {
         if (!shown.isEmpty()) {
-            out.printf(UP_AND_CLEAR, shown.size());
+            out.printf("\u001b[%dA\u001b[J", shown.size());
         }
         shown.clear();
         for (PullLayer layer : layers) {
@@ -59,7 +58,7 @@ final class PullDisplay {
         long size = Math.max(1, layer.getSizeBytes());
         int filled = done
                 ? BAR_WIDTH
-                : (int) Math.clamp(layer.getReceivedBytes() * BAR_WIDTH / size, 0, BAR_WIDTH);
+                : Math.clamp(layer.getReceivedBytes() * BAR_WIDTH / size, 0, BAR_WIDTH);
         return "[" + "#".repeat(filled) + " ".repeat(BAR_WIDTH - filled) + "]";
     }
 
