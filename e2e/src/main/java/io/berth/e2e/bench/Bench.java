@@ -10,6 +10,7 @@ import io.berth.e2e.node.CniNetwork;
 import io.berth.e2e.node.Command;
 import io.berth.e2e.node.ContainerdDaemon;
 import io.berth.e2e.node.CriServer;
+import io.berth.e2e.node.FreshDisk;
 import io.berth.e2e.node.Node;
 import io.berth.e2e.node.Registry;
 import java.io.IOException;
@@ -19,6 +20,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Pattern;
 
 /** {@code ./bench}: starts what is to be measured, measures it, prints a line of JSON per benchmark and runtime. */
 final class Bench {
@@ -27,6 +29,8 @@ final class Bench {
     private static final List<String> LONG_BENCHMARKS = List.of("load");
     private static final int LOAD_PODS = 110;
     private static final int LOAD_SECONDS = 600;
+    private static final Pattern PULLS = Pattern.compile("pull-(1|12)-(gzip|zstd)");
+    private static final long DISK_BYTES = 16L << 30;
 
     private final Path directory;
     private final Registry registry;
@@ -61,8 +65,7 @@ final class Bench {
                     case "--pods" -> pods = Integer.parseInt(value(arguments, ++i));
                     case "--seconds" -> seconds = Integer.parseInt(value(arguments, ++i));
                     case "peer" -> peer = true;
-                    case String name when BENCHMARKS.contains(name) || LONG_BENCHMARKS.contains(name) ->
-                        benchmarks.add(name);
+                    case String name when isBenchmark(name) -> benchmarks.add(name);
                     case String other -> throw new IllegalArgumentException(other);
                 }
             }
@@ -102,7 +105,9 @@ final class Bench {
         try {
             List<Target> targets = bench.targets(order);
             for (String name : order.benchmarks()) {
-                Report.print(bench.benchmark(name, order), targets, order.runs());
+                for (Benchmark benchmark : bench.benchmarks(name, order)) {
+                    Report.print(benchmark, targets, order.runs());
+                }
             }
         } finally {
             bench.stop();
@@ -110,14 +115,19 @@ final class Bench {
         System.exit(0);
     }
 
-    private Benchmark benchmark(String name, Order order) {
+    private static boolean isBenchmark(String name) {
+        return BENCHMARKS.contains(name) || LONG_BENCHMARKS.contains(name) || PULLS.matcher(name).matches();
+    }
+
+    private List<Benchmark> benchmarks(String name, Order order) {
         return switch (name) {
-            case "pods" -> new PodsBenchmark(busybox);
-            case "pull" -> new PullBenchmark(registry);
-            case "logs" -> new LogsBenchmark(busybox);
-            case "memory" -> new MemoryBenchmark(busybox);
-            case "load" -> new LoadBenchmark(busybox, order.pods(), Duration.ofSeconds(order.seconds()));
-            default -> throw new IllegalArgumentException(name);
+            case "pods" -> List.of(new PodsBenchmark(busybox));
+            case "pull" -> PullBenchmark.all(registry);
+            case "logs" -> List.of(new LogsBenchmark(busybox));
+            case "memory" -> List.of(new MemoryBenchmark(busybox));
+            case "load" ->
+                List.of(new LoadBenchmark(busybox, order.pods(), Duration.ofSeconds(order.seconds())));
+            default -> PullBenchmark.all(registry).stream().filter(one -> one.name().equals(name)).toList();
         };
     }
 
@@ -130,14 +140,18 @@ final class Bench {
         Path registries = Files.writeString(directory.resolve("registries.conf"),
                 "[[registry]]%nlocation = \"%s\"%ninsecure = true%n".formatted(registry.authority()));
         var targets = new ArrayList<Target>();
-        targets.add(start(
-                new BerthDaemon(BerthDaemon.Options.in(directory.resolve("berth"), network, registries)),
-                order));
+        targets.add(start(new BerthDaemon(BerthDaemon.Options.in(disk("berth"), network, registries)), order));
         if (order.peer()) {
             String pause = Node.pushPauseImage(registry);
-            targets.add(start(new ContainerdDaemon(directory.resolve("containerd"), network, pause), order));
+            targets.add(start(new ContainerdDaemon(disk("containerd"), network, pause), order));
         }
         return targets;
+    }
+
+    private Path disk(String name) {
+        Path mountPoint = directory.resolve(name);
+        started.addFirst(new FreshDisk(mountPoint, DISK_BYTES));
+        return mountPoint;
     }
 
     private Target start(CriServer server, Order order) {

@@ -15,4 +15,7 @@ interface Benchmark {
 
     /** Measures once. The keys end in their unit. */
     Map<String, Double> measure(Target target);
+
+    /** Takes away what all runs have left with {@code target}. */
+    default void finish(Target target) {}
 }

@@ -7,12 +7,16 @@ import java.util.List;
 import java.util.SplittableRandom;
 
 /**
- * An image like those of real programs: a few layers, most files of some kilobytes, most bytes in files of megabytes,
- * text and binaries that gzip takes to about half.
+ * Images like those of real programs: most files of some kilobytes, most bytes in files of megabytes, text and binaries that
+ * gzip takes to about half.
+ *
+ * @param layerBytes unpacked sizes of the layers
  */
-final class FileTree {
-    /** Unpacked sizes of the layers; compressed they are 130 MB together. */
-    private static final List<Integer> LAYER_BYTES = List.of(152_000_000, 72_000_000, 38_000_000, 13_000_000);
+record FileTree(List<Integer> layerBytes, Compression compression) {
+    /** Compressed it is 130 MB. */
+    private static final List<Integer> ONE_LAYER = List.of(275_000_000);
+    private static final List<Integer> TWELVE_LAYERS = List.of(100_000_000, 60_000_000, 35_000_000, 25_000_000, 18_000_000,
+            12_000_000, 9_000_000, 6_000_000, 4_000_000, 3_000_000, 2_000_000, 1_000_000);
     /** All of them fit into gzip's window. */
     private static final int WORDS = 1024;
     private static final int WORD_BYTES = 24;
@@ -22,19 +26,28 @@ final class FileTree {
     private static final double SPREAD = 2.2;
     private static final int MAX_FILE_BYTES = 24_000_000;
 
-    private FileTree() {}
+    static FileTree oneLayer(Compression compression) {
+        return new FileTree(ONE_LAYER, compression);
+    }
 
-    /** The tree of {@code seed}; no two seeds share a file. */
-    static TestImage image(long seed) {
+    static FileTree twelveLayers(Compression compression) {
+        return new FileTree(TWELVE_LAYERS, compression);
+    }
+
+    int layers() {
+        return layerBytes.size();
+    }
+
+    /** The image of {@code seed}; no two seeds share a file. */
+    TestImage image(long seed) {
         TestImage.Builder image = TestImage.builder();
-        for (int i = 0; i < LAYER_BYTES.size(); i++) {
-            image.layer(layer(new SplittableRandom(seed * LAYER_BYTES.size() + i), "layer" + i,
-                    LAYER_BYTES.get(i)));
+        for (int i = 0; i < layers(); i++) {
+            image.layer(layer(new SplittableRandom(seed * layers() + i), "layer" + i, layerBytes.get(i)));
         }
         return image.build();
     }
 
-    private static Layer layer(SplittableRandom random, String top, int bytes) {
+    private Layer layer(SplittableRandom random, String top, int bytes) {
         Layer.Builder layer = Layer.builder().directory(top, 0755);
         byte[] vocabulary = vocabulary(random);
         String directory = top;
@@ -49,7 +62,7 @@ final class FileTree {
             layer.file(directory + "/file" + i, 0644, content(random, vocabulary, size));
             left -= size;
         }
-        return layer.build(Compression.GZIP);
+        return layer.build(compression);
     }
 
     private static byte[] vocabulary(SplittableRandom random) {

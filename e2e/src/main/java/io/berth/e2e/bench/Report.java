@@ -32,6 +32,7 @@ final class Report {
                 }
             }
         }
+        targets.forEach(benchmark::finish);
         List<Map<String, Double>> medians = targets.stream()
                 .map(target -> medians(samples.getOrDefault(target, List.of())))
                 .toList();
