@@ -131,6 +131,7 @@ final class BadClientsIT {
             for (int i = 0; i < 5; i++) {
                 NODE.pod("eventful", "crun").close();
             }
+            assertThat(calls).hasSize(200);
             assertServed();
             assertThat(Footprint.of(NODE.server().pid()).heapKib())
                     .isLessThan(before.heapKib() + 2 * HEAP_GROWTH_KIB);

@@ -28,6 +28,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Queue;
 import java.util.Random;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -188,7 +189,7 @@ final class CrashIT {
         }
     }
 
-    private static TreeSet<String> containers(Cri cri) {
+    private static Set<String> containers(Cri cri) {
         var ids = new TreeSet<String>();
         cri.runtime().listContainers(ListContainersRequest.getDefaultInstance()).getContainersList()
                 .forEach(container -> ids.add(container.getId()));

@@ -195,7 +195,7 @@ final class FullDiskIT {
     void aLogDiskThatStaysFullIsToldByTheDaemonAtTheContainersEnd() {
         Path logs = NODE.directory().resolve("full-logs-2");
         try (SmallDisk disk = SmallDisk.mount(logs, 1);
-                PodHandle pod = PodHandle.run(NODE.cri(), Configs.pod("loser", logs), "runc")) {
+                PodHandle pod = PodHandle.run(NODE.cri(), Configs.pod("loser", disk.directory()), "runc")) {
             ContainerHandle container = pod.start(Configs.container("main", NODE.busybox(), "sh", "-c",
                     "yes | head -c 4000000; exit 3"));
             ContainerStatus status = container.awaitExit();

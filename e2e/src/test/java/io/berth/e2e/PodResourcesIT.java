@@ -7,6 +7,7 @@ import io.berth.cri.v1.ContainerStatus;
 import io.berth.cri.v1.HugepageLimit;
 import io.berth.cri.v1.LinuxContainerResources;
 import io.berth.cri.v1.PodSandboxConfig;
+import io.berth.cri.v1.PodSandboxState;
 import io.berth.cri.v1.RunPodSandboxRequest;
 import io.berth.cri.v1.UpdateContainerResourcesRequest;
 import io.berth.cri.v1.UpdatePodSandboxResourcesRequest;
@@ -81,7 +82,7 @@ final class PodResourcesIT {
                     : "/sys/fs/cgroup/memory" + parent + "/memory.limit_in_bytes")).strip();
 
             assertThat(seen).isNotEqualTo(Long.toString(64 * MIB));
-            assertThat(pod.status().getState()).isNotNull();
+            assertThat(pod.status().getState()).isEqualTo(PodSandboxState.SANDBOX_READY);
         }
     }
 
@@ -172,8 +173,9 @@ final class PodResourcesIT {
         Path top = Path.of("/sys/fs/cgroup", V2 ? "" : pattern.substring(0, pattern.indexOf('/')));
         String file = pattern.substring(pattern.lastIndexOf('/') + 1);
         try (Stream<Path> all = Files.walk(top)) {
-            List<Path> found = all.filter(path -> path.getFileName().toString().equals(file)
-                    && path.getParent().getFileName().toString().contains(pod.id())).toList();
+            List<Path> found = all.filter(
+                    path -> path.endsWith(file) && String.valueOf(path.getParent()).contains(pod.id()))
+                    .toList();
             assertThat(found).hasSize(1);
             return Files.readString(found.getFirst()).strip();
         }
@@ -184,6 +186,6 @@ final class PodResourcesIT {
     }
 
     private static String message(org.assertj.core.api.ThrowableAssert.ThrowingCallable call) {
-        return catchThrowableOfType(StatusRuntimeException.class, call).getMessage();
+        return String.valueOf(catchThrowableOfType(StatusRuntimeException.class, call).getMessage());
     }
 }

@@ -140,7 +140,8 @@ final class Bench {
         Path registries = Files.writeString(directory.resolve("registries.conf"),
                 "[[registry]]%nlocation = \"%s\"%ninsecure = true%n".formatted(registry.authority()));
         var targets = new ArrayList<Target>();
-        targets.add(start(new BerthDaemon(BerthDaemon.Options.in(disk("berth"), network, registries)), order));
+        targets.add(
+                start(new BerthDaemon(BerthDaemon.Options.in(disk("berth"), network, registries)), order));
         if (order.peer()) {
             String pause = Node.pushPauseImage(registry);
             targets.add(start(new ContainerdDaemon(disk("containerd"), network, pause), order));

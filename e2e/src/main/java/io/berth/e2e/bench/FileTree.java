@@ -15,7 +15,8 @@ import java.util.SplittableRandom;
 record FileTree(List<Integer> layerBytes, Compression compression) {
     /** Compressed it is 130 MB. */
     private static final List<Integer> ONE_LAYER = List.of(275_000_000);
-    private static final List<Integer> TWELVE_LAYERS = List.of(100_000_000, 60_000_000, 35_000_000, 25_000_000, 18_000_000,
+    private static final List<Integer> TWELVE_LAYERS = List.of(100_000_000, 60_000_000, 35_000_000,
+            25_000_000, 18_000_000,
             12_000_000, 9_000_000, 6_000_000, 4_000_000, 3_000_000, 2_000_000, 1_000_000);
     /** All of them fit into gzip's window. */
     private static final int WORDS = 1024;

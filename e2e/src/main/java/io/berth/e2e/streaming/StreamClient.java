@@ -31,6 +31,7 @@ public abstract class StreamClient implements AutoCloseable {
     protected final OutputStream out;
 
     /** What came on one channel. */
+    @SuppressWarnings("ArrayRecordComponent") // Never compared.
     public record Data(int channel, byte[] bytes) {
         public String text() {
             return new String(bytes, StandardCharsets.UTF_8);
@@ -44,10 +45,11 @@ public abstract class StreamClient implements AutoCloseable {
         out = socket.getOutputStream();
         out.write(request.getBytes(StandardCharsets.US_ASCII));
         String status = line();
-        for (String header = line(); !header.isEmpty(); header = line()) {
+        String header;
+        do {
             // None of them matters here.
-            continue;
-        }
+            header = line();
+        } while (!header.isEmpty());
         if (!status.startsWith("HTTP/1.1 101")) {
             throw new IOException(status);
         }

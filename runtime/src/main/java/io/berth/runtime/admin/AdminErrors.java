@@ -22,7 +22,7 @@ final class AdminErrors {
             case NO_SPACE -> Status.RESOURCE_EXHAUSTED;
             case IN_USE -> Status.FAILED_PRECONDITION;
             case CANCELLED -> Status.CANCELLED;
-            case FORBIDDEN -> Status.PERMISSION_DENIED;
+            case FORBIDDEN, SIGNATURE -> Status.PERMISSION_DENIED;
             case INTERNAL -> Status.INTERNAL;
         };
     }

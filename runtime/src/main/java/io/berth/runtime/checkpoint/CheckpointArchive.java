@@ -2,7 +2,7 @@ package io.berth.runtime.checkpoint;
 
 import io.berth.imagestore.ImageException;
 import io.berth.imagestore.unpack.LayerUnpacker;
-import io.berth.imagestore.unpack.UnpackLimits;
+import io.berth.imagestore.LayerLimits;
 import io.berth.runtime.lifecycle.LifecycleException;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
@@ -114,7 +114,7 @@ public final class CheckpointArchive {
         }
         makePrivate(directory);
         try {
-            new LayerUnpacker(UnpackLimits.DEFAULT).unpackArchive(Files.newInputStream(archive), directory);
+            new LayerUnpacker(LayerLimits.DEFAULT).unpackArchive(Files.newInputStream(archive), directory);
         } catch (ImageException e) {
             if (e.kind() == ImageException.Kind.CORRUPT) {
                 throw new LifecycleException(LifecycleException.Kind.INVALID,

@@ -3,7 +3,7 @@ package io.berth.runtime.checkpoint;
 import io.berth.imagestore.ImageException;
 import io.berth.imagestore.Snapshots.Snapshot;
 import io.berth.imagestore.unpack.LayerUnpacker;
-import io.berth.imagestore.unpack.UnpackLimits;
+import io.berth.imagestore.LayerLimits;
 import io.berth.linux.Errno;
 import io.berth.linux.Fd;
 import io.berth.linux.FileTree;
@@ -104,7 +104,7 @@ public final class RootfsChanges {
     static void unpackInto(Path directory, Path archive) throws IOException {
         try (Fd top = Openat.open(RawPath.of(directory), DIRECTORY)) {
             Stat before = Openat.stat(top);
-            new LayerUnpacker(UnpackLimits.DEFAULT).unpackArchive(Files.newInputStream(archive), directory);
+            new LayerUnpacker(LayerLimits.DEFAULT).unpackArchive(Files.newInputStream(archive), directory);
             RawPath here = RawPath.of(".");
             Openat.chown(top, here, before.uid(), before.gid());
             Openat.chmod(top, here, before.permissions());

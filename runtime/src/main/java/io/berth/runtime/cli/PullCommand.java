@@ -5,6 +5,7 @@ import io.berth.admin.v1.ImageDescription;
 import io.berth.admin.v1.PullImageProgress;
 import io.berth.admin.v1.PullImageRequest;
 import io.berth.runtime.config.ConfigException;
+import java.io.Console;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.Iterator;
@@ -48,12 +49,19 @@ final class PullCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init") // picocli sets it
     private OutputFormat format;
 
+    /** JDK 25's console is none where input or output is not a terminal. */
+    @SuppressWarnings("SystemConsoleNull")
+    private static boolean isTerminal() {
+        Console console = System.console();
+        return console != null && console.isTerminal();
+    }
+
     @Override
     public Integer call() throws ConfigException, IOException {
         var request = PullImageRequest.newBuilder().setReference(reference)
                 .setCredentials(credentials(spec, credentials)).build();
         PrintWriter err = spec.commandLine().getErr();
-        var display = new PullDisplay(err, System.console().isTerminal());
+        var display = new PullDisplay(err, isTerminal());
         try (ImageConnection images = ImageConnection.open(options.load())) {
             ImageDescription image = images.ask(service -> {
                 Iterator<PullImageProgress> progress = service.pullImage(request);

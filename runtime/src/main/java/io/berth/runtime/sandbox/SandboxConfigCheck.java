@@ -60,7 +60,7 @@ final class SandboxConfigCheck {
         int containerPort = mapping.getContainerPort();
         need(hostPort == 0 || isPort(hostPort),
                 "config.port_mappings.host_port " + hostPort + " is not a port");
-        need(containerPort == 0 && hostPort == 0 || isPort(containerPort),
+        need((containerPort == 0 && hostPort == 0) || isPort(containerPort),
                 "config.port_mappings.container_port " + containerPort + " is not a port");
         need(mapping.getHostIp().isEmpty() || isAddress(mapping.getHostIp()),
                 "config.port_mappings.host_ip \"" + mapping.getHostIp() + "\" is not an IP address");
