@@ -315,7 +315,7 @@ final class ContainerSecurityIT {
 
     @Test
     void aSandboxThatCannotBeIsNamed() {
-        refusedPod("linux.sysctls: net.ipv4.ip_forward", config -> config.getLinuxBuilder()
+        refusedPod("linux.sysctls: net.ipv4.ip_forward", config -> config.clearHostname().getLinuxBuilder()
                 .putSysctls("net.ipv4.ip_forward", "1").getSecurityContextBuilder()
                 .getNamespaceOptionsBuilder()
                 .setNetwork(NamespaceMode.NODE));

@@ -154,11 +154,15 @@ final class MountsIT {
         String image = NODE.pull("link", TestImage.builder().layer(Busybox.layer()).layer(Layer.builder()
                 .symlink("outside", NODE.directory().toString()).build(Compression.GZIP)).build());
         try (PodHandle pod = NODE.pod("links", handler)) {
-            ContainerHandle container = pod.start(Configs.container("main", image, "sleep", "1000")
-                    .addMounts(mount(link)).addMounts(mount(link).setContainerPath("/outside/data")));
-
-            assertThat(container.sh("cat /mnt/note; cat /outside/data/note").lines())
-                    .containsExactly("from the node", "from the node");
+            ContainerConfig.Builder config = Configs.container("main", image, "sleep", "1000")
+                    .addMounts(mount(link)).addMounts(mount(link).setContainerPath("/outside/data"));
+            if (handler.equals("crun")) {
+                // crun 1.8 makes nothing behind a link that leads nowhere in the image.
+                assertThatThrownBy(() -> pod.create(config)).hasMessageContaining("outside");
+            } else {
+                assertThat(pod.start(config).sh("cat /mnt/note; echo; cat /outside/data/note").lines())
+                        .containsExactly("from the node", "from the node");
+            }
             assertThat(NODE.directory().resolve("data")).doesNotExist();
         } finally {
             Files.delete(link);

@@ -57,7 +57,7 @@ final class AdminCall<T> {
     }
 
     private synchronized void fail(Status status, Exception failure) {
-        if (status.getCode() == Status.Code.INTERNAL) {
+        if (failure instanceof RuntimeException) {
             log.atError().addKeyValue("call", name).setCause(failure).log("admin call failed");
         } else {
             log.atWarn().addKeyValue("call", name).addKeyValue("code", status.getCode())

@@ -44,6 +44,11 @@ public final class OciException extends IOException {
         return new OciException(Kind.UNSUPPORTED, field, why, null);
     }
 
+    /** Whether a field of the request is at fault. */
+    public boolean namesField() {
+        return !field.isEmpty();
+    }
+
     public Kind kind() {
         return kind;
     }

@@ -33,7 +33,7 @@ final class GrpcErrors {
             case LifecycleException e -> status(e.kind()).withDescription(text(e));
             case ImageException e -> status(e.kind()).withDescription(text(e));
             case ShimException e -> status(e.kind()).withDescription(text(e));
-            case OciException e -> status(e.kind()).withDescription(text(e));
+            case OciException e -> status(e).withDescription(text(e));
             case CniException e -> (e.timeout() ? Status.DEADLINE_EXCEEDED : Status.INTERNAL)
                     .withDescription(text(e));
             default -> Status.INTERNAL.withDescription(text(cause));
@@ -78,10 +78,11 @@ final class GrpcErrors {
         };
     }
 
-    private static Status status(OciException.Kind kind) {
-        return switch (kind) {
+    private static Status status(OciException failure) {
+        return switch (failure.kind()) {
+            case INVALID -> Status.INVALID_ARGUMENT;
             // A field that this node cannot obey is refused as one that none could.
-            case INVALID, UNSUPPORTED -> Status.INVALID_ARGUMENT;
+            case UNSUPPORTED -> failure.namesField() ? Status.INVALID_ARGUMENT : Status.FAILED_PRECONDITION;
             case TIMEOUT -> Status.DEADLINE_EXCEEDED;
             case FAILED -> Status.INTERNAL;
         };
