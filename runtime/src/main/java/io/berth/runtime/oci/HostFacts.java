@@ -2,10 +2,13 @@ package io.berth.runtime.oci;
 
 import io.berth.runtime.cgroup.CgroupLayout;
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.Set;
+import java.util.zip.GZIPInputStream;
 
 /**
  * What this kernel and this daemon's process allow, read once at start.
@@ -19,11 +22,12 @@ import java.util.Set;
  * @param cgroupV2 whether control groups are the unified hierarchy alone
  * @param swapAccounting whether a cgroup's swap can be limited
  * @param noUserNamespaces why pods cannot have user namespaces; empty where they can
+ * @param x32 whether the kernel may run programs of the x32 ABI; false only where its configuration says so
  * @param cgroupControllers the controllers that a container can be limited by ({@code memory}, {@code hugetlb}, ...)
  */
 public record HostFacts(Set<String> capabilities, boolean sysResource, int oomScoreAdj, boolean seccomp,
         boolean appArmor, boolean seLinux, boolean cgroupV2, boolean swapAccounting,
-        Optional<String> noUserNamespaces, Set<String> cgroupControllers, KernelVersion kernel) {
+        Optional<String> noUserNamespaces, boolean x32, Set<String> cgroupControllers, KernelVersion kernel) {
 
     public HostFacts {
         capabilities = Set.copyOf(capabilities);
@@ -50,6 +54,7 @@ public record HostFacts(Set<String> capabilities, boolean sysResource, int oomSc
                 cgroups.unifiedOnly(),
                 cgroups.swapAccounting(),
                 noUserNamespaces(root),
+                x32(root),
                 cgroups.controllers(),
                 KernelVersion.parse(Files.readString(root.resolve("proc/sys/kernel/osrelease"))));
     }
@@ -57,7 +62,7 @@ public record HostFacts(Set<String> capabilities, boolean sysResource, int oomSc
     /** The same node, where something else was found to be lacking for user namespaces of pods. */
     public HostFacts withoutUserNamespaces(String reason) {
         return new HostFacts(capabilities, sysResource, oomScoreAdj, seccomp, appArmor, seLinux, cgroupV2,
-                swapAccounting, Optional.of(reason), cgroupControllers, kernel);
+                swapAccounting, Optional.of(reason), x32, cgroupControllers, kernel);
     }
 
     /** Whether pods can have user namespaces. */
@@ -72,6 +77,21 @@ public record HostFacts(Set<String> capabilities, boolean sysResource, int oomSc
         return read(root.resolve("proc/sys/user/max_user_namespaces")).equals("0")
                 ? Optional.of("they are switched off: sysctl user.max_user_namespaces is 0")
                 : Optional.empty();
+    }
+
+    private static boolean x32(Path root) throws IOException {
+        Path own = root.resolve("proc/config.gz");
+        Path installed = root.resolve("boot")
+                .resolve("config-" + read(root.resolve("proc/sys/kernel/osrelease")));
+        if (!Files.exists(own) && !Files.exists(installed)) {
+            return true;
+        }
+        try (InputStream config = Files.exists(own)
+                ? new GZIPInputStream(Files.newInputStream(own))
+                : Files.newInputStream(installed)) {
+            return new String(config.readAllBytes(), StandardCharsets.US_ASCII)
+                    .contains("\nCONFIG_X86_X32_ABI=y");
+        }
     }
 
     private static String field(String status, String name) throws IOException {

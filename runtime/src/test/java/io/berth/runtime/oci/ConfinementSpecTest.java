@@ -145,6 +145,15 @@ class ConfinementSpecTest {
     }
 
     @Test
+    void aKernelWithoutX32GetsNoFilterForIt() throws IOException {
+        request.security().setSeccomp(profile(ProfileType.RuntimeDefault, ""));
+        String all = request.at("/linux/seccomp/architectures").toString();
+        request.host = SpecRequest.hostWithoutX32();
+        assertThat(request.at("/linux/seccomp/architectures").toString()).contains("SCMP_ARCH_")
+                .isEqualTo(all.replace(",\"SCMP_ARCH_X32\"", ""));
+    }
+
+    @Test
     void readsLocalProfilesByEitherField(@TempDir Path profiles) throws IOException {
         Path file = Files.writeString(profiles.resolve("p.json"),
                 "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"sethostname\"],"

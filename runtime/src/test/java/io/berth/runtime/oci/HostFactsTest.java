@@ -57,6 +57,18 @@ class HostFactsTest {
     }
 
     @Test
+    void supposesX32UntilTheKernelsConfigurationDeniesIt() throws IOException {
+        process("000001ffffffffff", "0");
+        write("proc/self/mountinfo", "30 1 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
+        write("sys/fs/cgroup/cgroup.controllers", "cpu\n");
+        assertThat(HostFacts.detect(root).x32()).isTrue();
+        write("boot/config-6.1.0-18-amd64", "CONFIG_X86=y\n# CONFIG_X86_X32_ABI is not set\n");
+        assertThat(HostFacts.detect(root).x32()).isFalse();
+        write("boot/config-6.1.0-18-amd64", "CONFIG_X86=y\nCONFIG_X86_X32_ABI=y\n");
+        assertThat(HostFacts.detect(root).x32()).isTrue();
+    }
+
+    @Test
     void readsThisMachine() throws IOException {
         HostFacts facts = HostFacts.detect();
         assertThat(facts.capabilities()).contains("CAP_SYS_ADMIN");

@@ -56,17 +56,26 @@ final class SpecRequest {
     /** A node with everything but LSMs, on cgroup v1 or v2. */
     static HostFacts host(boolean cgroupV2) {
         return new HostFacts(NODE_CAPABILITIES, true, 0, true, false, false, cgroupV2, true, Optional.empty(),
+                true,
                 Set.of("cpu", "cpuset", "memory", "pids", "hugetlb"), new KernelVersion(6, 1));
+    }
+
+    static HostFacts hostWithoutX32() {
+        return new HostFacts(NODE_CAPABILITIES, true, 0, true, false, false, true, true, Optional.empty(),
+                false,
+                Set.of("memory"), new KernelVersion(6, 1));
     }
 
     static HostFacts appArmorHost() {
         return new HostFacts(NODE_CAPABILITIES, true, 0, true, true, false, true, true, Optional.empty(),
+                true,
                 Set.of("memory"),
                 new KernelVersion(6, 1));
     }
 
     static HostFacts seLinuxHost() {
         return new HostFacts(NODE_CAPABILITIES, true, 0, true, false, true, true, true, Optional.empty(),
+                true,
                 Set.of("memory"),
                 new KernelVersion(6, 1));
     }
@@ -74,7 +83,7 @@ final class SpecRequest {
     /** A kernel built with little: no seccomp, no swap accounting, no hugetlb, and a daemon with few rights. */
     static HostFacts poorHost() {
         return new HostFacts(Set.of("CAP_CHOWN", "CAP_KILL"), false, 50, false, false, false, false, false,
-                Optional.of("off"),
+                Optional.of("off"), false,
                 Set.of("memory"), new KernelVersion(5, 4));
     }
 

@@ -98,6 +98,7 @@ final class FakeNode {
 
     Seams seams() {
         HostFacts host = new HostFacts(Set.of(), true, 0, true, false, false, false, true, Optional.empty(),
+                true,
                 Set.of("cpu", "memory", "pids"), new KernelVersion(6, 1));
         return new Seams(new FakeImages(), new FakeSnapshots(), new FakeShims(),
                 Map.of("runc", new FakeRuntime("runc"), "crun", new FakeRuntime("crun")), new FakeCgroups(),
