@@ -8,7 +8,7 @@ import java.nio.file.Path;
 /** What not every node has; {@code ./test --vm} runs on one that has all of it. */
 enum NodeFeature {
     CGROUP_V2("its control groups are not version 2 alone"), SYSTEMD("systemd is not its PID 1"), APPARMOR(
-            "its kernel has no AppArmor"), ALL_CAPABILITIES(
+            "its kernel has no AppArmor"), SELINUX("its kernel has no SELinux"), ALL_CAPABILITIES(
                     "root lacks capabilities there, CAP_SYS_RESOURCE for one");
 
     private final String lack;
@@ -22,6 +22,7 @@ enum NodeFeature {
             case CGROUP_V2 -> Files.exists(Path.of("/sys/fs/cgroup/cgroup.controllers"));
             case SYSTEMD -> read("/proc/1/comm").equals("systemd");
             case APPARMOR -> read("/sys/module/apparmor/parameters/enabled").startsWith("Y");
+            case SELINUX -> Files.exists(Path.of("/sys/fs/selinux/enforce"));
             case ALL_CAPABILITIES -> read("/proc/self/status").contains("CapEff:\t000001ffffffffff");
         };
     }

@@ -4,6 +4,7 @@ import io.berth.cri.v1.Mount;
 import io.berth.imagestore.Image;
 import io.berth.imagestore.Images;
 import io.berth.imagestore.Snapshots;
+import io.berth.imagestore.Snapshots.MountOptions;
 import io.berth.linux.Errno;
 import io.berth.linux.Fd;
 import io.berth.linux.IdMaps;
@@ -39,18 +40,19 @@ final class ImageVolumes {
     /**
      * Mounts the image of each image volume below {@code directory}, read-only.
      *
+     * @param selinuxContext what all files in them have
      * @return what each of them shows: the image's root, or the sub path
      * @throws LifecycleException NOT_FOUND for an image that is not on this node, INVALID for a sub path that is no directory of
      *         the image
      */
-    Map<Mount, Path> mount(String containerId, List<Mount> mounts, Path directory, PodIds ids)
-            throws IOException, LifecycleException {
+    Map<Mount, Path> mount(String containerId, List<Mount> mounts, Path directory, PodIds ids,
+            Optional<String> selinuxContext) throws IOException, LifecycleException {
         Map<Mount, Path> shown = new HashMap<>();
         for (Mount mount : mounts) {
             if (mount.hasImage() && !shown.containsKey(mount)) {
                 check(mount);
                 Path root = directory.resolve("image-" + shown.size());
-                mount(containerId + MARK + shown.size(), mount, root, ids);
+                mount(containerId + MARK + shown.size(), mount, root, ids, selinuxContext);
                 shown.put(mount, mount.getImageSubPath().isEmpty() ? root : below(root, mount));
             }
         }
@@ -84,7 +86,7 @@ final class ImageVolumes {
         }
     }
 
-    private void mount(String key, Mount mount, Path root, PodIds ids)
+    private void mount(String key, Mount mount, Path root, PodIds ids, Optional<String> selinuxContext)
             throws IOException, LifecycleException {
         String name = mount.getImage().getImage();
         Image image = images.find(name).orElseThrow(() -> new LifecycleException(
@@ -98,7 +100,7 @@ final class ImageVolumes {
                     text(mount, "uidMappings", "")));
         }
         snapshots.prepare(key, image.id(), maps);
-        snapshots.mount(key, root, true, namespace);
+        snapshots.mount(key, root, new MountOptions(true, namespace, selinuxContext));
     }
 
     /** Neither {@code ..} nor a link in the image leads out of it. An absolute link does: in the container it means another root. */
