@@ -96,7 +96,7 @@ final class CreateContainer {
     }
 
     private static Container reuse(Container existing, ContainerConfig config) throws LifecycleException {
-        if (!existing.record().config().equals(config)) {
+        if (!ImageVolumes.asRequested(existing.record().config()).equals(ImageVolumes.asRequested(config))) {
             throw new LifecycleException(LifecycleException.Kind.ALREADY_EXISTS, "container " + existing.id()
                     + " has the name " + existing.record().nameKey()
                     + " with another configuration; remove it first, or ask for a higher attempt");
@@ -119,7 +119,8 @@ final class CreateContainer {
                         .requireCriu(deps.config().timeouts().oci());
             }
             Image image = restore.isPresent() ? baseImage(restore.get(), config) : image(config);
-            return make(intent(id, sandbox, config, image, logFile), sandbox, image, namespaces, restore);
+            return make(intent(id, sandbox, imageVolumes.resolved(config), image, logFile), sandbox, image,
+                    namespaces, restore);
         } catch (Exception | Error e) {
             // A checkpoint is unpacked before there is a record of the container.
             if (deps.containers().find(id).isEmpty()) {

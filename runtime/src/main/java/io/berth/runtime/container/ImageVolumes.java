@@ -1,5 +1,6 @@
 package io.berth.runtime.container;
 
+import io.berth.cri.v1.ContainerConfig;
 import io.berth.cri.v1.Mount;
 import io.berth.imagestore.Image;
 import io.berth.imagestore.Images;
@@ -21,6 +22,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
 
 /**
  * Images that a container mounts as volumes. Each has a snapshot of its own, which holds the image's layers until the container
@@ -59,6 +61,28 @@ final class ImageVolumes {
         return shown;
     }
 
+    /** The same request with the id of each image that a volume is made of ({@code image_ref}), as the status tells it. */
+    ContainerConfig resolved(ContainerConfig config) {
+        return withImageRefs(config,
+                mount -> images.find(mount.getImage().getImage()).map(Image::id).orElse(""));
+    }
+
+    /** The same configuration without what {@link #resolved} has added. */
+    static ContainerConfig asRequested(ContainerConfig config) {
+        return withImageRefs(config, mount -> "");
+    }
+
+    private static ContainerConfig withImageRefs(ContainerConfig config, Function<Mount, String> imageRef) {
+        ContainerConfig.Builder changed = config.toBuilder();
+        for (Mount.Builder mount : changed.getMountsBuilderList()) {
+            if (mount.hasImage()) {
+                String ref = imageRef.apply(mount.build());
+                mount.getImageBuilder().setImageRef(ref);
+            }
+        }
+        return changed.build();
+    }
+
     /** Deletes the snapshots of a container's image volumes, which must be unmounted. */
     void remove(String containerId) throws IOException {
         for (String key : snapshots.keys()) {
@@ -89,7 +113,8 @@ final class ImageVolumes {
     private void mount(String key, Mount mount, Path root, PodIds ids, Optional<String> selinuxContext)
             throws IOException, LifecycleException {
         String name = mount.getImage().getImage();
-        Image image = images.find(name).orElseThrow(() -> new LifecycleException(
+        String ref = mount.getImage().getImageRef();
+        Image image = images.find(ref.isEmpty() ? name : ref).orElseThrow(() -> new LifecycleException(
                 LifecycleException.Kind.NOT_FOUND, text(mount, "image", "\"" + name
                         + "\" is not on this node; pull it first")));
         Optional<IdMaps> maps = Optional.empty();
