@@ -3,6 +3,7 @@ package io.berth.runtime.oci;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Collection;
 import java.util.Optional;
 import java.util.Random;
@@ -41,9 +42,24 @@ public record SelinuxPolicy(Optional<Context> process, Optional<Context> file, b
         String type = value(root.resolve("etc/selinux/config"), "SELINUXTYPE").orElse("targeted");
         Path contexts = root.resolve("etc/selinux").resolve(type).resolve("contexts/lxc_contexts");
         Path mls = kernel.resolve("mls");
-        return Optional.of(new SelinuxPolicy(value(contexts, "process").flatMap(Context::parse),
-                value(contexts, "file").flatMap(Context::parse),
-                Files.exists(mls) && Files.readString(mls).strip().equals("1")));
+        return Optional
+                .of(new SelinuxPolicy(context(contexts, "process", kernel), context(contexts, "file", kernel),
+                        Files.exists(mls) && Files.readString(mls).strip().equals("1")));
+    }
+
+    /** Empty also where the policy that is loaded does not have it: Debian's names types there that only another package brings. */
+    private static Optional<Context> context(Path contexts, String key, Path kernel) throws IOException {
+        Optional<String> text = value(contexts, key);
+        return text.isPresent() && valid(text.get(), kernel) ? Context.parse(text.get()) : Optional.empty();
+    }
+
+    private static boolean valid(String context, Path kernel) {
+        try {
+            Files.writeString(kernel.resolve("context"), context, StandardOpenOption.WRITE);
+            return true;
+        } catch (IOException e) {
+            return false;
+        }
     }
 
     /** A level of two categories that is not in {@code taken}; empty where the policy has no levels. */

@@ -26,6 +26,7 @@ class SelinuxPolicyTest {
     void theContextsOfContainersAreThoseOfThePolicyThatIsConfigured() throws IOException {
         write("sys/fs/selinux/enforce", "1");
         write("sys/fs/selinux/mls", "1");
+        write("sys/fs/selinux/context", "");
         write("etc/selinux/config", "# which\nSELINUX=enforcing\nSELINUXTYPE=default\n");
         write("etc/selinux/default/contexts/lxc_contexts", """
             process = "system_u:system_r:container_t:s0"
@@ -49,6 +50,16 @@ class SelinuxPolicyTest {
 
         assertThat(policy.process()).isEmpty();
         assertThat(policy.newLevel(Set.of(), new Random())).isEmpty();
+    }
+
+    @Test
+    void contextsThatTheKernelDoesNotTakeAreNotThere() throws IOException {
+        write("sys/fs/selinux/enforce", "1");
+        Files.createDirectory(root.resolve("sys/fs/selinux/context"));
+        write("etc/selinux/targeted/contexts/lxc_contexts",
+                "process = \"system_u:system_r:container_t:s0\"\n");
+
+        assertThat(SelinuxPolicy.detect(root).orElseThrow().process()).isEmpty();
     }
 
     @Test
