@@ -176,7 +176,7 @@ final class PodResourcesIT {
         try (Stream<Path> all = Files.walk(top)) {
             List<Path> found = all.filter(
                     path -> path.endsWith(file) && String.valueOf(path.getParent()).contains(pod.id()))
-                    .sorted(Comparator.comparing(Path::getNameCount)).toList();
+                    .sorted(Comparator.comparingInt(Path::getNameCount)).toList();
             // On version 2 there is another below it, for a process of the pod's own.
             assertThat(found).hasSizeBetween(1, V2 ? 2 : 1);
             return Files.readString(found.getFirst()).strip();
