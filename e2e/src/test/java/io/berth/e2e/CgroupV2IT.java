@@ -3,7 +3,9 @@ package io.berth.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.berth.cri.v1.ContainerConfig;
+import io.berth.cri.v1.ContainerState;
 import io.berth.cri.v1.ContainerStats;
+import io.berth.cri.v1.ContainerStatus;
 import io.berth.cri.v1.HugepageLimit;
 import io.berth.cri.v1.LinuxContainerResources;
 import io.berth.cri.v1.LinuxPodSandboxStats;
@@ -12,6 +14,7 @@ import io.berth.cri.v1.PodSandboxStatsRequest;
 import io.berth.cri.v1.UpdateContainerResourcesRequest;
 import io.berth.e2e.cri.Configs;
 import io.berth.e2e.cri.ContainerHandle;
+import io.berth.e2e.cri.LogLine;
 import io.berth.e2e.cri.PodHandle;
 import io.berth.e2e.node.Node;
 import java.io.IOException;
@@ -85,6 +88,20 @@ final class CgroupV2IT {
         }
     }
 
+    /** kubelet asks for the group's end unless it is told singleProcessOOMKill. */
+    @Test
+    void aProcessThatOutgrowsTheMemoryTakesTheContainerWithItWhereAskedFor() {
+        try (PodHandle pod = NODE.pod("group", handler)) {
+            ContainerHandle alone = pod.start(hungryChild("alone", "0"));
+            ContainerStatus together = pod.start(hungryChild("together", "1")).awaitExit();
+
+            assertThat(alone.awaitLog(1)).extracting(LogLine::text).containsExactly("137");
+            assertThat(alone.status().getState()).isEqualTo(ContainerState.CONTAINER_RUNNING);
+            assertThat(together.getExitCode()).isEqualTo(137);
+            assertThat(together.getReason()).isEqualTo("OOMKilled");
+        }
+    }
+
     @Test
     void statsHaveEveryFieldOfTheKernel() {
         try (PodHandle pod = NODE.pod("stats", handler)) {
@@ -127,9 +144,10 @@ final class CgroupV2IT {
             ContainerConfig.Builder container = limited(LinuxContainerResources.newBuilder());
             container.getLinuxBuilder().getSecurityContextBuilder().setPrivileged(true);
 
-            assertThat(pod.start(container).sh("ls -d /sys/fs/cgroup/kubepods; mkdir /sys/fs/cgroup/e2e-probe"
+            String parent = "/sys/fs/cgroup" + config.getLinux().getCgroupParent();
+            assertThat(pod.start(container).sh("ls -d " + parent + "; mkdir /sys/fs/cgroup/e2e-probe"
                     + " && rmdir /sys/fs/cgroup/e2e-probe && echo writable"))
-                    .isEqualTo("/sys/fs/cgroup/kubepods\nwritable");
+                    .isEqualTo(parent + "\nwritable");
             assertThat(hierarchyOptions()).isEqualTo(before);
         }
     }
@@ -146,6 +164,15 @@ final class CgroupV2IT {
     private static void update(ContainerHandle container, LinuxContainerResources.Builder wanted) {
         NODE.cri().runtime().updateContainerResources(UpdateContainerResourcesRequest.newBuilder()
                 .setContainerId(container.id()).setLinux(wanted).build());
+    }
+
+    /** Its shell tells how its child ended. */
+    private static ContainerConfig.Builder hungryChild(String name, String group) {
+        ContainerConfig.Builder container = Configs.container(name, NODE.busybox(), "sh", "-c",
+                "tail /dev/zero 2>/dev/null; echo $?; sleep 1000");
+        container.getLinuxBuilder().setResources(LinuxContainerResources.newBuilder()
+                .setMemoryLimitInBytes(64 * MIB).putUnified("memory.oom.group", group));
+        return container;
     }
 
     private static ContainerConfig.Builder limited(LinuxContainerResources.Builder limits) {

@@ -20,6 +20,7 @@ import io.grpc.StatusRuntimeException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -175,8 +176,9 @@ final class PodResourcesIT {
         try (Stream<Path> all = Files.walk(top)) {
             List<Path> found = all.filter(
                     path -> path.endsWith(file) && String.valueOf(path.getParent()).contains(pod.id()))
-                    .toList();
-            assertThat(found).hasSize(1);
+                    .sorted(Comparator.comparingInt(Path::getNameCount)).toList();
+            // On version 2 there is another below it, for a process of the pod's own.
+            assertThat(found).hasSizeBetween(1, V2 ? 2 : 1);
             return Files.readString(found.getFirst()).strip();
         }
     }

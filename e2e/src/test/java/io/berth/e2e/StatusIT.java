@@ -77,7 +77,8 @@ final class StatusIT {
     @Test
     void theCgroupDriverIsTheOneOfTheConfiguration() {
         assertThat(NODE.cri().runtime().runtimeConfig(RuntimeConfigRequest.getDefaultInstance()).getLinux()
-                .getCgroupDriver()).isEqualTo(CgroupDriver.CGROUPFS);
+                .getCgroupDriver())
+                .isEqualTo(Configs.SYSTEMD_DRIVER ? CgroupDriver.SYSTEMD : CgroupDriver.CGROUPFS);
     }
 
     @Test

@@ -20,8 +20,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 
 /** Requests as kubelet would make them, to be changed by the caller. */
 public final class Configs {
-    /** What Kubernetes names a pod's cgroup below, with the cgroupfs driver. */
-    public static final String CGROUP_PARENT = "/kubepods/burstable";
+    /** Whether pods are put below slices, by the property {@code e2e.cgroupDriver}; the daemon's driver is then that, too. */
+    public static final boolean SYSTEMD_DRIVER = "systemd".equals(System.getProperty("e2e.cgroupDriver"));
 
     private static final AtomicInteger COUNTER = new AtomicInteger();
 
@@ -31,17 +31,26 @@ public final class Configs {
     public static PodSandboxConfig.Builder pod(String name, Path logs) {
         int serial = COUNTER.incrementAndGet();
         String uid = "%s-%d-%x".formatted(name, serial, System.nanoTime());
-        return PodSandboxConfig.newBuilder()
+        PodSandboxConfig.Builder pod = PodSandboxConfig.newBuilder()
                 .setMetadata(
                         PodSandboxMetadata.newBuilder().setName(name).setNamespace("default").setUid(uid))
                 .setHostname(name)
                 .setLogDirectory(logs.resolve(uid).toString())
                 .putLabels("io.kubernetes.pod.name", name)
                 .setLinux(LinuxPodSandboxConfig.newBuilder()
-                        .setCgroupParent(CGROUP_PARENT + "/pod" + uid)
+                        .setCgroupParent("/kubepods/burstable/pod" + uid)
                         .setSecurityContext(LinuxSandboxSecurityContext.newBuilder()
                                 .setNamespaceOptions(namespaces(NamespaceMode.POD))
                                 .setSeccomp(runtimeDefault())));
+        return SYSTEMD_DRIVER ? inSlice(pod) : pod;
+    }
+
+    /** Names the pod's cgroup as kubelet does for the systemd driver, where it is a path, too. */
+    public static PodSandboxConfig.Builder inSlice(PodSandboxConfig.Builder pod) {
+        pod.getLinuxBuilder()
+                .setCgroupParent("/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod"
+                        + pod.getMetadata().getUid().replace('-', '_') + ".slice");
+        return pod;
     }
 
     /** A pod in the network namespace of the node. */

@@ -2,6 +2,7 @@ package io.berth.e2e.node;
 
 import io.berth.cri.v1.VersionRequest;
 import io.berth.e2e.cri.Await;
+import io.berth.e2e.cri.Configs;
 import io.berth.e2e.cri.Cri;
 import io.grpc.StatusRuntimeException;
 import java.io.IOException;
@@ -81,10 +82,13 @@ public final class BerthDaemon implements CriServer {
 
     /** What a test's own settings may replace. */
     private static Stream<String> defaults() {
-        return Stream.concat(Stream.of("cgroup_driver = \"cgroupfs\""), Await.SLOWNESS == 1
-                ? Stream.of()
-                : Stream.of("timeouts.oci = \"%ds\"".formatted(60 * Await.SLOWNESS),
-                        "timeouts.shim = \"%ds\"".formatted(10 * Await.SLOWNESS)));
+        return Stream.concat(
+                Stream.of(
+                        "cgroup_driver = \"%s\"".formatted(Configs.SYSTEMD_DRIVER ? "systemd" : "cgroupfs")),
+                Await.SLOWNESS == 1
+                        ? Stream.of()
+                        : Stream.of("timeouts.oci = \"%ds\"".formatted(60 * Await.SLOWNESS),
+                                "timeouts.shim = \"%ds\"".formatted(10 * Await.SLOWNESS)));
     }
 
     private static boolean sameKey(String line, String other) {

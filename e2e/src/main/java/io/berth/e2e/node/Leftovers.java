@@ -10,7 +10,6 @@ import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -26,7 +25,8 @@ public final class Leftovers {
      * all pods without a parent, which systemd keeps as it keeps every slice.
      */
     private static final Pattern KEPT_CGROUP = Pattern.compile(
-            "/(kubepods(/burstable(/pod[^/]+)?)?|kubepods\\.slice(/kubepods-burstable\\.slice)?|berth\\.slice)$");
+            "/(kubepods(/burstable(/pod[^/]+)?)?|berth\\.slice"
+                    + "|kubepods\\.slice(/kubepods-burstable\\.slice(/kubepods-burstable-pod[^/]+\\.slice)?)?)$");
 
     /** In the flags of {@code /proc/PID/stat}: a thread of the kernel. */
     private static final long PF_KTHREAD = 0x0020_0000;
@@ -89,16 +89,13 @@ public final class Leftovers {
     }
 
     private static void addProcesses(Set<String> all) {
-        Set<Long> own = ProcessHandle.current().descendants().filter(Leftovers::isServer)
-                .map(ProcessHandle::pid)
-                .collect(Collectors.toSet());
-        ProcessHandle.allProcesses().filter(process -> !own.contains(process.pid()))
-                .filter(process -> !isShortLived(process) && !isKernelThread(process))
+        ProcessHandle.allProcesses()
+                .filter(process -> !isServer(process) && !isShortLived(process) && !isKernelThread(process))
                 .forEach(process -> all.add("process " + process.pid() + " "
                         + process.info().commandLine().orElse(process.info().command().orElse("?"))));
     }
 
-    /** The daemons and registries are the harness' own, and end with it. */
+    /** The daemons and registries are the harness' own (or its systemd's), and end with it. */
     private static boolean isServer(ProcessHandle process) {
         String command = process.info().command().orElse("");
         return command.endsWith("/java") || command.endsWith("/containerd")

@@ -33,6 +33,7 @@ import org.testcontainers.lifecycle.Startable;
  * is known to be right.
  */
 public final class Node implements Startable {
+    private final boolean unit;
     private final List<String> settings;
     private @Nullable Parts parts;
 
@@ -41,7 +42,17 @@ public final class Node implements Startable {
 
     /** @param settings further lines of Berth's configuration */
     public Node(String... settings) {
+        this(false, settings);
+    }
+
+    private Node(boolean unit, String... settings) {
+        this.unit = unit;
         this.settings = List.of(settings);
+    }
+
+    /** A node whose systemd runs the daemon. */
+    public static Node withUnit(String... settings) {
+        return new Node(true, settings);
     }
 
     @Override
@@ -61,7 +72,7 @@ public final class Node implements Startable {
                 """.formatted(registry.authority()));
             CriServer server = isContainerd()
                     ? new ContainerdDaemon(directory.resolve("d"), network, pushPauseImage(registry))
-                    : new BerthDaemon(BerthDaemon.Options.in(directory.resolve("d"), network, registriesConf)
+                    : berth(BerthDaemon.Options.in(directory.resolve("d"), network, registriesConf)
                             .withSettings(settings));
             server.start();
             Cri cri = Cri.connect(server.socket());
@@ -91,6 +102,11 @@ public final class Node implements Startable {
             throw new AssertionError(
                     "left behind by the pods of this class:\n  " + String.join("\n  ", left));
         }
+    }
+
+    private CriServer berth(BerthDaemon.Options options) {
+        var daemon = new BerthDaemon(options);
+        return unit ? new BerthUnit(daemon) : daemon;
     }
 
     /** Whether the server under test is the peer. */

@@ -49,7 +49,7 @@ final class CgroupDetailReader {
     }
 
     private CgroupDetail readV2(Path directory, CgroupUsage usage) {
-        Path cgroup = layout.unified().orElseThrow().resolve(directory);
+        Path cgroup = usages.v2(directory);
         return new CgroupDetail("/" + directory, usage, cpuV2(cgroup), memoryV2(cgroup),
                 BlockIoFile.v2(cgroup), hugePages(cgroup, ".current"),
                 tasks(directory, cgroup), usages.oomKills(directory));

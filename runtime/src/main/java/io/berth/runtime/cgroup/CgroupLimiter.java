@@ -43,11 +43,7 @@ final class CgroupLimiter {
             write(cgroup, "memory.max", value(limits.getMemoryLimitInBytes()));
         }
         if (limits.getMemorySwapLimitInBytes() != 0) {
-            // The CRI's limit is of memory and swap together, version 2's of swap alone.
-            long swap = limits.getMemorySwapLimitInBytes() < 0
-                    ? -1
-                    : limits.getMemorySwapLimitInBytes() - Math.max(0, limits.getMemoryLimitInBytes());
-            write(cgroup, "memory.swap.max", value(swap));
+            write(cgroup, "memory.swap.max", value(swapAlone(limits)));
         }
         for (HugepageLimit limit : limits.getHugepageLimitsList()) {
             write(cgroup, "hugetlb." + limit.getPageSize() + ".max", unsigned(limit.getLimit()));
@@ -115,6 +111,13 @@ final class CgroupLimiter {
                             + directory + " can be limited by it");
         }
         return mountPoint.resolve(directory);
+    }
+
+    /** The CRI's limit is of memory and swap together, version 2's of swap alone; -1 is none. */
+    static long swapAlone(LinuxContainerResources limits) {
+        return limits.getMemorySwapLimitInBytes() < 0
+                ? -1
+                : limits.getMemorySwapLimitInBytes() - Math.max(0, limits.getMemoryLimitInBytes());
     }
 
     private static String value(long limit) {

@@ -14,6 +14,7 @@ import java.util.OptionalLong;
 final class CgroupUsageReader {
     /** Version 1 shows "no limit" as the largest number of pages. */
     private static final long NO_LIMIT = 1L << 62;
+    private static final String CRUN_SUBGROUP = "container";
 
     private final CgroupLayout layout;
 
@@ -27,13 +28,13 @@ final class CgroupUsageReader {
 
     long oomKills(Path directory) {
         Path file = layout.unifiedOnly()
-                ? layout.unified().orElseThrow().resolve(directory).resolve("memory.events")
+                ? v2(directory).resolve("memory.events")
                 : v1("memory", directory).resolve("memory.oom_control");
         return CgroupFiles.value(CgroupFiles.table(file), "oom_kill").orElse(0);
     }
 
     private Optional<CgroupUsage> readV2(Path directory) {
-        Path cgroup = layout.unified().orElseThrow().resolve(directory);
+        Path cgroup = v2(directory);
         if (!Files.isDirectory(cgroup)) {
             return Optional.empty();
         }
@@ -74,6 +75,13 @@ final class CgroupUsageReader {
                 swap,
                 minus(swapLimit, swap), CgroupFiles.number(pids.resolve("pids.current")), psi(unified, "cpu"),
                 psi(unified, "memory"), psi(unified, "io")));
+    }
+
+    /** Where the limits and processes are: with the systemd driver crun puts both into a cgroup that it makes in the scope. */
+    Path v2(Path directory) {
+        Path cgroup = layout.unified().orElseThrow().resolve(directory);
+        Path inner = cgroup.resolve(CRUN_SUBGROUP);
+        return directory.toString().endsWith(".scope") && Files.isDirectory(inner) ? inner : cgroup;
     }
 
     /** Below a path that cannot exist where the controller is not mounted, so that its values are absent. */

@@ -103,7 +103,11 @@ public final class NodeCgroups implements Cgroups {
 
     @Override
     public void removePod(String parent, String sandboxId) throws IOException {
-        Path directory = CgroupPath.directory(CgroupPath.ofPod(driver, parent, sandboxId));
+        String path = CgroupPath.ofPod(driver, parent, sandboxId);
+        Path directory = CgroupPath.directory(path);
+        if (driver == Driver.SYSTEMD && parent.isEmpty()) {
+            SystemdSlices.remove(path);
+        }
         for (Path root : layout.hierarchies()) {
             Path cgroup = root.resolve(directory);
             if (layout.unifiedOnly()) {
@@ -139,7 +143,22 @@ public final class NodeCgroups implements Cgroups {
 
     @Override
     public void limit(String cgroupsPath, LinuxContainerResources limits) throws IOException {
-        limiter.apply(CgroupPath.directory(cgroupsPath), limits);
+        Path directory = CgroupPath.directory(cgroupsPath);
+        if (!layout.unifiedOnly() || driver != Driver.SYSTEMD) {
+            limiter.apply(directory, limits);
+            return;
+        }
+        SystemdSlices.limit(cgroupsPath, limits);
+        LinuxContainerResources others = SystemdSlices.others(limits);
+        if (!others.equals(LinuxContainerResources.getDefaultInstance())) {
+            // systemd leaves alone the controllers that it does not know, such as hugetlb.
+            Path at = layout.unified().orElseThrow();
+            for (Path name : directory) {
+                delegate(at);
+                at = at.resolve(name);
+            }
+            limiter.apply(directory, others);
+        }
     }
 
     @Override

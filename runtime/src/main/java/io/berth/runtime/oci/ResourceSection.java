@@ -14,6 +14,7 @@ public final class ResourceSection {
     private static final Pattern CPU_LIST = Pattern.compile("\\d+(-\\d+)?(,\\d+(-\\d+)?)*");
     private static final Pattern PAGE_SIZE = Pattern.compile("[1-9]\\d*[KMG]B");
     private static final Pattern UNIFIED_KEY = Pattern.compile("[a-z0-9_]+(\\.[A-Za-z0-9_]+)+");
+    private static final String SWAP_FILE = "memory.swap.max";
     private static final int OOM_SCORE_ADJ_MAX = 1000;
 
     private ResourceSection() {}
@@ -115,11 +116,15 @@ public final class ResourceSection {
     private static void unified(LinuxContainerResources request, HostFacts host, ObjectNode resources)
             throws OciException {
         Map<String, String> entries = new TreeMap<>(request.getUnifiedMap());
+        if (!host.cgroupV2() && !entries.isEmpty()) {
+            throw OciException.unsupported("unified", "needs cgroup v2, and this node has cgroup v1");
+        }
+        if (host.cgroupV2() && host.swapAccounting() && forbidsSwap(request)) {
+            // runc 1.1 tells systemd of every limit of swap but none at all, which ends with systemd's next reload, then.
+            entries.putIfAbsent(SWAP_FILE, "0");
+        }
         if (entries.isEmpty()) {
             return;
-        }
-        if (!host.cgroupV2()) {
-            throw OciException.unsupported("unified", "needs cgroup v2, and this node has cgroup v1");
         }
         ObjectNode unified = resources.putObject("unified");
         for (Map.Entry<String, String> entry : entries.entrySet()) {
@@ -129,6 +134,12 @@ public final class ResourceSection {
             }
             unified.put(entry.getKey(), entry.getValue());
         }
+    }
+
+    private static boolean forbidsSwap(LinuxContainerResources request) {
+        long limit = request.getMemoryLimitInBytes();
+        long swap = request.getMemorySwapLimitInBytes();
+        return limit > 0 && (swap == 0 || swap == limit);
     }
 
     private static void putPositive(ObjectNode node, String name, String field, long value)

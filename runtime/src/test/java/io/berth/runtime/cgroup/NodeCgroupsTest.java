@@ -155,6 +155,22 @@ class NodeCgroupsTest {
     }
 
     @Test
+    void readsTheCgroupThatCrunMakesInAScope() throws IOException {
+        systemdNode();
+        String scope = "sys/fs/cgroup/kubepods.slice/kubepods-pod1.slice/berth-c1.scope/";
+        write(scope + "memory.max", "max\n");
+        write(scope + "container/memory.current", "1000\n");
+        write(scope + "container/memory.max", "3000\n");
+        write(scope + "container/memory.stat", "inactive_file 300\n");
+        NodeCgroups cgroups = NodeCgroups.detect("auto", root);
+        String path = cgroups.pod("kubepods-pod1.slice", "s1").containerPath("c1");
+
+        assertThat(cgroups.usage(path).orElseThrow().memoryAvailableBytes()).hasValue(2300);
+        assertThat(cgroups.detail(path).orElseThrow().path())
+                .isEqualTo("/kubepods.slice/kubepods-pod1.slice/berth-c1.scope");
+    }
+
+    @Test
     void givesVersionTwoPodsALeafAndTheirChildrenControllers() throws IOException {
         systemdNode();
         NodeCgroups cgroups = NodeCgroups.detect("cgroupfs", root);

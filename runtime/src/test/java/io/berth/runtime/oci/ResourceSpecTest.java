@@ -57,6 +57,19 @@ class ResourceSpecTest {
     }
 
     @Test
+    void saysNoSwapInVersionTwosWordsToo() throws OciException {
+        request.host = SpecRequest.host(true);
+        request.resources().setMemoryLimitInBytes(1 << 20);
+        assertThat(request.at("/linux/resources/unified").toString())
+                .isEqualTo("{\"memory.swap.max\":\"0\"}");
+        request.resources().putUnified("memory.swap.max", "4096");
+        assertThat(request.at("/linux/resources/unified").toString())
+                .isEqualTo("{\"memory.swap.max\":\"4096\"}");
+        request.resources().clearUnified().setMemorySwapLimitInBytes(1 << 21);
+        assertThat(request.at("/linux/resources").has("unified")).isFalse();
+    }
+
+    @Test
     void limitsHugePagesWhereTheNodeCan() throws OciException {
         request.resources().addHugepageLimitsBuilder().setPageSize("2MB").setLimit(-1);
         assertThat(request.at("/linux/resources/hugepageLimits").toString())

@@ -1,19 +1,28 @@
 package io.berth.shim.container;
 
+import io.berth.shim.libc.EventLoop;
 import io.berth.shim.libc.Files;
 import io.berth.shim.libc.Libc;
+import io.berth.shim.libc.Source;
 import io.berth.shim.libc.Text;
 import io.berth.shim.wire.Wire;
 
 /**
  * Counts the kernel's OOM kills in the container's cgroup. The file is opened when the container is created, because at its
- * end its process is in no cgroup any more.
+ * end its process is in no cgroup any more. On version 2 it is read whenever it changes, too: systemd removes a scope with
+ * the last process in it, and what the file said then is gone.
  */
-final class OomCounter {
+final class OomCounter extends Source {
     private static final String WORD = "\noom_kill ";
 
-    private int fd = -1;
+    private final EventLoop loop;
+    private final Text content = new Text(512);
     private int before;
+    private int last;
+
+    OomCounter(EventLoop loop) {
+        this.loop = loop;
+    }
 
     void open(int pid) {
         Text cgroups = new Text(4096);
@@ -23,30 +32,45 @@ final class OomCounter {
         Text file = new Text(4096);
         byte[] text = cgroups.array();
         int line = 0;
-        while (line < cgroups.length() && fd < 0) {
+        while (line < cgroups.length() && !isOpen()) {
             int end = line;
             while (end < cgroups.length() && text[end] != '\n') {
                 end++;
             }
             if (CgroupLine.counterFile(text, line, end, file.clear())) {
-                fd = Libc.open(file.address(), Libc.O_RDONLY | Libc.O_CLOEXEC, 0);
+                own(Libc.open(file.address(), Libc.O_RDONLY | Libc.O_CLOEXEC, 0));
             }
             line = end + 1;
         }
-        before = count();
+        if (isOpen() && read()) {
+            before = last;
+            // A file of version 1 tells of its end only.
+            loop.watch(this, Libc.EPOLLPRI);
+        }
     }
 
     boolean increased() {
-        return count() > before;
+        if (isOpen()) {
+            read();
+        }
+        return last > before;
     }
 
-    private int count() {
-        if (fd < 0) {
-            return 0;
+    @Override
+    public void ready(int events) {
+        if (!read()) {
+            // The cgroup is gone, and would be reported for ever.
+            close(loop);
         }
-        Text content = new Text(1024).addFile(fd, 0);
+    }
+
+    private boolean read() {
+        content.clear().addFile(fd(), 0);
         int at = Wire.indexOf(content.array(), 0, content.length(), WORD);
-        return at < 0 ? 0 : Wire.decimal(content.array(), at + WORD.length(), content.length());
+        if (at >= 0) {
+            last = Wire.decimal(content.array(), at + WORD.length(), content.length());
+        }
+        return at >= 0;
     }
 
     /** A line of {@code /proc/PID/cgroup}: {@code hierarchy:controllers:path}. */

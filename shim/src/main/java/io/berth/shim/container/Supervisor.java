@@ -38,7 +38,7 @@ final class Supervisor {
     private final Stdin stdin = new Stdin(this, loop);
     private final Clients clients = new Clients(new Requests(this, new Execs(this, loop)), loop);
     private final Pace pace = new Pace(clients, loop);
-    private final OomCounter oom = new OomCounter();
+    private final OomCounter oom = new OomCounter(loop);
     private final ExitRecord exit = new ExitRecord();
     private final byte[] clock = new byte[16];
     private final byte[] pidBytes = new byte[4];
@@ -272,12 +272,14 @@ final class Supervisor {
 
     private void containerEnded(int status) {
         long time = now();
+        // First of all: the cgroup may go at any moment now.
+        boolean oomKilled = oom.increased();
         stdout.drain(DRAIN_READS);
         stderr.drain(DRAIN_READS);
         stdout.finish();
         stderr.finish();
         log.tellLoss();
-        exit.set(status, oom.increased(), time);
+        exit.set(status, oomKilled, time);
         exit.write();
         state = Wire.STATE_EXITED;
         stdin.close(loop);

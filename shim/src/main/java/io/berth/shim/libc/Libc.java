@@ -42,6 +42,7 @@ public final class Libc {
     public static final int MSG_CMSG_CLOEXEC = 0x40000000;
 
     public static final int EPOLLIN = 1;
+    public static final int EPOLLPRI = 2;
     public static final int EPOLLOUT = 4;
     public static final int EPOLLERR = 8;
     public static final int EPOLLHUP = 16;
