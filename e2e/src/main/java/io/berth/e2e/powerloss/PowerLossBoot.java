@@ -7,7 +7,9 @@ import io.berth.e2e.powerloss.Journal.Known;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.List;
+import java.util.Queue;
 import java.util.Random;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -17,9 +19,12 @@ import java.util.concurrent.LinkedBlockingQueue;
  * {@code working}, then pulls, removes, runs and removes until the next cut. Ends with 1 where something does not hold.
  */
 final class PowerLossBoot {
+    private static final int PODS = 3;
+
     private final PowerLossNode node;
     private final Cri cri;
     private final Random choice = new Random();
+    private final Queue<PodHandle> running = new ArrayDeque<>();
     private final BlockingQueue<Throwable> failures = new LinkedBlockingQueue<>();
 
     private PowerLossBoot(PowerLossNode node, Cri cri) {
@@ -86,11 +91,16 @@ final class PowerLossBoot {
         }
     }
 
+    /** A few run at any time. */
     private void leadAPodsLife() {
-        try (PodHandle pod = PodHandle.run(cri, Configs.pod("power", node.logs()), "")) {
-            node.journal().note(Known.THERE, "pod " + pod.id());
-            pod.start(Configs.container("main", node.busybox(), "sleep", "1000"));
-            node.journal().note(Known.UNKNOWN, "pod " + pod.id());
+        PodHandle pod = PodHandle.run(cri, Configs.pod("power", node.logs()), "");
+        node.journal().note(Known.THERE, "pod " + pod.id());
+        running.add(pod);
+        pod.start(Configs.container("main", node.busybox(), "sleep", "1000"));
+        if (running.size() > PODS) {
+            PodHandle oldest = running.remove();
+            node.journal().note(Known.UNKNOWN, "pod " + oldest.id());
+            oldest.close();
         }
     }
 
