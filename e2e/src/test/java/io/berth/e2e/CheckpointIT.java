@@ -302,15 +302,20 @@ final class CheckpointIT {
     void aCheckpointThatTakesTooLongLeavesTheContainerRunning() throws Exception {
         try (PodHandle pod = NODE.pod("late", "runc")) {
             ContainerHandle container = pod.start(counter());
-            Path archive = newArchive();
             for (long millis : List.of(60, 120, 180, 240, 300)) {
+                // Another each time: one may be finished just as the caller gives up.
+                Path archive = newArchive();
                 try {
                     NODE.cri().runtime(Duration.ofMillis(millis)).checkpointContainer(
                             CheckpointContainerRequest.newBuilder().setContainerId(container.id())
                                     .setLocation(archive.toString()).build());
-                    Files.delete(archive);
                 } catch (StatusRuntimeException e) {
-                    assertThat(e.getStatus().getCode()).isEqualTo(Status.Code.DEADLINE_EXCEEDED);
+                    // The one before may still be on its way.
+                    if (e.getStatus().getCode() != Status.Code.FAILED_PRECONDITION) {
+                        assertThat(e.getStatus().getCode()).isEqualTo(Status.Code.DEADLINE_EXCEEDED);
+                    } else {
+                        assertThat(e.getStatus().getDescription()).contains("being checkpointed");
+                    }
                 }
                 int lines = container.log().size();
                 container.awaitLog(lines + 2);

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.berth.cri.v1.ContainerConfig;
 import io.berth.cri.v1.IDMapping;
 import io.berth.cri.v1.ImageSpec;
+import io.berth.cri.v1.ImageStatusRequest;
 import io.berth.cri.v1.Mount;
 import io.berth.cri.v1.NamespaceMode;
 import io.berth.cri.v1.PodSandboxConfig;
@@ -69,6 +70,22 @@ final class ImageVolumesIT {
 
             assertThat(container.sh("cat /model/big; ls /model; cat /linked/big").lines())
                     .containsExactly("second", "big", "owned", "second");
+        }
+    }
+
+    @Test
+    void theStatusSaysWhichImageAVolumeIsOf() {
+        String model = model("told");
+        String id = NODE.cri().images()
+                .imageStatus(ImageStatusRequest.newBuilder().setImage(image(model)).build())
+                .getImage().getId();
+        try (PodHandle pod = NODE.pod("told", handler)) {
+            ContainerConfig.Builder config = idle("main").addMounts(volume(model));
+            ContainerHandle container = pod.create(config);
+
+            assertThat(container.status().getMounts(0).getImage().getImageRef()).isEqualTo(id);
+            assertThat(container.status().getMounts(0).getImage().getImage()).isEqualTo(model);
+            assertThat(pod.create(config).id()).as("the same asked for again").isEqualTo(container.id());
         }
     }
 

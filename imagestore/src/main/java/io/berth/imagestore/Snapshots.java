@@ -25,18 +25,22 @@ public interface Snapshots {
         return prepare(key, imageId, Optional.empty());
     }
 
+    /** Mounts the overlay at {@code target} (made if absent). Already mounted there is success. */
+    void mount(String key, Path target, MountOptions options) throws ImageException;
+
+    /** The same for the node's own user namespace, without SELinux. */
+    default void mount(String key, Path target, boolean readOnly) throws ImageException {
+        mount(key, target, new MountOptions(readOnly, Optional.empty(), Optional.empty()));
+    }
+
     /**
-     * Mounts the overlay at {@code target} (made if absent). Already mounted there is success.
+     * How an overlay is mounted.
      *
      * @param userNamespace the user namespace with the maps of {@link #prepare}, in which the image's files have the owners
      *        that the image says
+     * @param selinuxContext the SELinux context that all files have there, whatever they have on disk
      */
-    void mount(String key, Path target, boolean readOnly, Optional<Fd> userNamespace) throws ImageException;
-
-    /** The same for the node's own user namespace. */
-    default void mount(String key, Path target, boolean readOnly) throws ImageException {
-        mount(key, target, readOnly, Optional.empty());
-    }
+    record MountOptions(boolean readOnly, Optional<Fd> userNamespace, Optional<String> selinuxContext) {}
 
     /** Lazily unmounts {@code target}; not mounted is success. */
     void unmount(Path target) throws ImageException;

@@ -109,6 +109,53 @@ public final class FileTree {
         }
     }
 
+    /**
+     * Sets an extended attribute of {@code path}, which is not followed where it is a symbolic link, and of all below it, to a
+     * depth of {@value #MAX_MEASURED_DEPTH}. Files that vanish meanwhile are left out.
+     */
+    public static void setAttribute(RawPath path, String attribute, byte[] value) throws LinuxException {
+        Xattr.set(path, attribute, value);
+        Deque<Level> levels = new ArrayDeque<>();
+        try {
+            try {
+                levels.push(Level.of(Openat.open(path, OPEN_DIRECTORY)));
+            } catch (LinuxException e) {
+                if (e.errno() == Errno.ENOTDIR || e.errno() == Errno.ELOOP) {
+                    return;
+                }
+                throw e;
+            }
+            while (!levels.isEmpty()) {
+                Level level = levels.element();
+                if (!level.entries.hasNext()) {
+                    levels.pop().directory.close();
+                    continue;
+                }
+                Entry entry = level.entries.next();
+                if (setAttribute(level.directory, entry.name(), attribute, value) && entry.directory()
+                        && levels.size() < MAX_MEASURED_DEPTH) {
+                    descend(levels, level.directory, entry.name());
+                }
+            }
+        } finally {
+            levels.forEach(level -> level.directory.close());
+        }
+    }
+
+    /** False where there is no such file any more. */
+    private static boolean setAttribute(Fd directory, RawPath name, String attribute, byte[] value)
+            throws LinuxException {
+        try {
+            Xattr.set(directory, name, attribute, value);
+            return true;
+        } catch (LinuxException e) {
+            if (e.errno() == Errno.ENOENT) {
+                return false;
+            }
+            throw e;
+        }
+    }
+
     /** An open directory and what of it is still to be looked at. */
     private record Level(Fd directory, Iterator<Entry> entries) {
         static Level of(Fd directory) throws LinuxException {

@@ -40,22 +40,32 @@ public final class ProcessTable {
     }
 
     /**
-     * Ends a process and all that it has started, and that has not become somebody else's child since. It is stopped first,
-     * so that it starts nothing more meanwhile. Returns when they have ended, or after two seconds.
+     * Ends a process and all that it has started, and that has not become somebody else's child since. All are stopped before
+     * the first is ended: they start nothing more meanwhile, and nobody's end hands a child over to another parent, where
+     * it would not be found. Returns when they have ended, or after two seconds.
      */
     public static void killTree(PidFd root) throws IOException {
         if (!root.signal(SIGSTOP)) {
             return;
         }
         long end = System.nanoTime() + KILL_LIMIT.toNanos();
-        while (killDescendants(root.pid()) && System.nanoTime() < end) {
-            pause();
-        }
-        root.signal(SIGKILL);
+        Map<Long, PidFd> descendants = new HashMap<>();
         try {
+            while (stopDescendants(root.pid(), descendants) && System.nanoTime() < end) {
+                pause();
+            }
+            for (PidFd descendant : descendants.values()) {
+                descendant.signal(SIGKILL);
+            }
+            root.signal(SIGKILL);
+            for (PidFd descendant : descendants.values()) {
+                descendant.awaitExit(Duration.ofNanos(Math.max(0, end - System.nanoTime())));
+            }
             root.awaitExit(KILL_LIMIT);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+        } finally {
+            descendants.values().forEach(PidFd::close);
         }
     }
 
@@ -69,14 +79,15 @@ public final class ProcessTable {
         return read(pid, "cmdline").filter(text -> List.of(text.split("\0")).contains(argument)).isPresent();
     }
 
-    /** True where any was alive. */
-    private static boolean killDescendants(long root) throws IOException {
+    /** Adds those that are not in {@code stopped} yet; true where there were any. */
+    private static boolean stopDescendants(long root, Map<Long, PidFd> stopped) throws IOException {
         Map<Long, Long> parents = livingWithParents();
         boolean any = false;
         for (Map.Entry<Long, Long> process : parents.entrySet()) {
-            if (descends(process.getKey(), root, parents)) {
+            long pid = process.getKey();
+            if (!stopped.containsKey(pid) && descends(pid, root, parents)) {
                 any = true;
-                kill(process.getKey(), process.getValue());
+                stop(pid, process.getValue(), stopped);
             }
         }
         return any;
@@ -91,16 +102,21 @@ public final class ProcessTable {
         return parent != null && parent == root;
     }
 
-    /** Kills {@code pid} where it still is a child of {@code parent}, and not a later process with its number. */
-    private static void kill(long pid, long parent) throws IOException {
-        try (PidFd process = PidFd.open(pid)) {
-            if (isChild(pid, parent)) {
-                process.signal(SIGKILL);
-            }
+    /** Stops {@code pid} where it still is a child of {@code parent}, and not a later process with its number. */
+    private static void stop(long pid, long parent, Map<Long, PidFd> stopped) throws IOException {
+        PidFd process;
+        try {
+            process = PidFd.open(pid);
         } catch (LinuxException e) {
-            if (e.errno() != Errno.ESRCH) {
-                throw e;
+            if (e.errno() == Errno.ESRCH) {
+                return;
             }
+            throw e;
+        }
+        if (isChild(pid, parent) && process.signal(SIGSTOP)) {
+            stopped.put(pid, process);
+        } else {
+            process.close();
         }
     }
 

@@ -9,6 +9,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Extended attributes. Paths are not followed where they are symbolic links. */
 public final class Xattr {
+    /** A file's SELinux context. */
+    public static final String SELINUX = "security.selinux";
+
     private static final int VALUE_MAX = 65536;
 
     private Xattr() {}

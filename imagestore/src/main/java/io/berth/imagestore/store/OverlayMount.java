@@ -1,5 +1,6 @@
 package io.berth.imagestore.store;
 
+import io.berth.imagestore.Snapshots.MountOptions;
 import io.berth.imagestore.Snapshots.Snapshot;
 import io.berth.linux.DetachedMount;
 import io.berth.linux.Errno;
@@ -25,15 +26,27 @@ final class OverlayMount {
     private OverlayMount() {}
 
     /** @param layers the directory that holds all lower ones */
-    static void mount(Snapshot snapshot, Path layers, Path target, boolean readOnly) throws LinuxException {
+    static void mount(Snapshot snapshot, Path layers, Path target, MountOptions options) throws IOException {
+        if (options.userNamespace().isPresent()) {
+            mountMapped(snapshot, options.userNamespace().get(), target, options);
+        } else {
+            mountPlain(snapshot, layers, target, options);
+        }
+    }
+
+    private static void mountPlain(Snapshot snapshot, Path layers, Path target, MountOptions options)
+            throws LinuxException {
         try (FilesystemContext context = FilesystemContext.open("overlay")) {
             context.set("source", SOURCE);
             for (Path lower : snapshot.lower()) {
                 context.set("lowerdir+", lower.toString());
             }
             context.set("upperdir", snapshot.upper().toString()).set("workdir", snapshot.work().toString());
+            if (options.selinuxContext().isPresent()) {
+                context.set("context", options.selinuxContext().get());
+            }
             try (DetachedMount mount = context
-                    .mount(readOnly ? Set.of(MountAttribute.READ_ONLY) : Set.of())) {
+                    .mount(options.readOnly() ? Set.of(MountAttribute.READ_ONLY) : Set.of())) {
                 mount.attach(target);
             }
         } catch (LinuxException e) {
@@ -41,7 +54,7 @@ final class OverlayMount {
             if (e.errno() != Errno.ENOSYS && e.errno() != Errno.EINVAL) {
                 throw e;
             }
-            mountByOptions(snapshot, layers, target, readOnly);
+            mountByOptions(snapshot, layers, target, options);
         }
     }
 
@@ -50,7 +63,7 @@ final class OverlayMount {
      * overlay itself cannot be mapped. Before 6.15 a layer must be attached somewhere; where that is nobody sees, nor finds
      * later.
      */
-    static void mountMapped(Snapshot snapshot, Fd userNamespace, Path target, boolean readOnly)
+    private static void mountMapped(Snapshot snapshot, Fd userNamespace, Path target, MountOptions options)
             throws IOException {
         try (DetachedMount overlay = PrivateMounts.call(() -> {
             Mounts.tmpfs(target, Set.of(), "mode=700");
@@ -65,8 +78,8 @@ final class OverlayMount {
                 lower.add(name);
             }
             Path merged = Files.createDirectory(target.resolve("all-merged"));
-            mountByOptions(target, options(lower.toString(), snapshot.upper(), snapshot.work()), merged,
-                    readOnly);
+            mountByOptions(target, text(lower.toString(), snapshot.upper(), snapshot.work(), options), merged,
+                    options.readOnly());
             return DetachedMount.cloneOf(merged, false);
         })) {
             overlay.attach(target);
@@ -74,23 +87,25 @@ final class OverlayMount {
     }
 
     /** For 500 layers there is room, with names relative to {@code layers}. */
-    static void mountByOptions(Snapshot snapshot, Path layers, Path target, boolean readOnly)
+    static void mountByOptions(Snapshot snapshot, Path layers, Path target, MountOptions options)
             throws LinuxException {
         String lower = snapshot.lower().stream().map(path -> layers.relativize(path).toString())
                 .collect(Collectors.joining(":"));
-        mountByOptions(layers, options(lower, layers.relativize(snapshot.upper()),
-                layers.relativize(snapshot.work())), target, readOnly);
+        mountByOptions(layers, text(lower, layers.relativize(snapshot.upper()),
+                layers.relativize(snapshot.work()), options), target, options.readOnly());
     }
 
     /** {@code mount(2)}, which takes one page of options. */
-    private static void mountByOptions(Path directory, String options, Path target, boolean readOnly)
+    private static void mountByOptions(Path directory, String text, Path target, boolean readOnly)
             throws LinuxException {
         WorkingDirectory.with(directory, () -> Mounts.mount(SOURCE, target.toAbsolutePath(), "overlay",
-                readOnly ? Set.of(MountFlag.READ_ONLY) : Set.of(), options));
+                readOnly ? Set.of(MountFlag.READ_ONLY) : Set.of(), text));
     }
 
-    private static String options(String lower, Path upper, Path work) {
-        return "lowerdir=" + lower + ",upperdir=" + escaped(upper) + ",workdir=" + escaped(work);
+    private static String text(String lower, Path upper, Path work, MountOptions options) {
+        // Quoted: categories are separated by commas.
+        return "lowerdir=" + lower + ",upperdir=" + escaped(upper) + ",workdir=" + escaped(work)
+                + options.selinuxContext().map(label -> ",context=\"" + label + "\"").orElse("");
     }
 
     /** Commas end an option. */

@@ -73,8 +73,7 @@ final class OverlaySnapshots implements Snapshots {
     }
 
     @Override
-    public void mount(String key, Path target, boolean readOnly, Optional<Fd> userNamespace)
-            throws ImageException {
+    public void mount(String key, Path target, MountOptions options) throws ImageException {
         Catalog catalog = metadata.catalog();
         StoredSnapshot stored = catalog.snapshots().get(key);
         if (stored == null) {
@@ -84,19 +83,10 @@ final class OverlaySnapshots implements Snapshots {
         try {
             Files.createDirectories(target);
             if (!Mounts.isMountPoint(target)) {
-                mount(snapshot(catalog, stored), target, readOnly, userNamespace);
+                OverlayMount.mount(snapshot(catalog, stored), directory.layers(), target, options);
             }
         } catch (IOException e) {
             throw StoreDirectory.failure("cannot mount snapshot " + key + " at " + target, e);
-        }
-    }
-
-    private void mount(Snapshot snapshot, Path target, boolean readOnly, Optional<Fd> userNamespace)
-            throws IOException {
-        if (userNamespace.isPresent()) {
-            OverlayMount.mountMapped(snapshot, userNamespace.get(), target, readOnly);
-        } else {
-            OverlayMount.mount(snapshot, directory.layers(), target, readOnly);
         }
     }
 

@@ -5,6 +5,7 @@ import static io.berth.imagestore.unpack.TarBuilder.file;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.berth.imagestore.Snapshots.MountOptions;
 import io.berth.imagestore.Image;
 import io.berth.imagestore.ImageException;
 import io.berth.imagestore.ImageException.Kind;
@@ -125,7 +126,8 @@ class OverlaySnapshotsTest {
         assertWholeImage();
 
         store.snapshots().unmount(target);
-        OverlayMount.mountByOptions(snapshot, store.root().resolve("layers"), target, false);
+        OverlayMount.mountByOptions(snapshot, store.root().resolve("layers"), target,
+                new MountOptions(false, Optional.empty(), Optional.empty()));
         assertWholeImage();
     }
 
@@ -161,7 +163,8 @@ class OverlaySnapshotsTest {
         store.snapshots().prepare("c1", image.id(), Optional.of(maps));
         Process owner = new ProcessBuilder("unshare", "--user", "cat").start();
         try (Fd namespace = userNamespace(owner, maps)) {
-            store.snapshots().mount("c1", target, false, Optional.of(namespace));
+            store.snapshots().mount("c1", target,
+                    new MountOptions(false, Optional.of(namespace), Optional.empty()));
         } finally {
             owner.destroyForcibly();
         }

@@ -17,10 +17,12 @@ import java.util.Optional;
  * @param shim path of {@code berth-shim}; empty for the one that is installed with the daemon
  * @param defaultRuntime the handler for an empty CRI {@code runtime_handler}; a key of {@code runtimes}
  * @param cgroupDriver {@code auto}, {@code cgroupfs} or {@code systemd}
+ * @param selinux whether containers are labelled where the kernel has SELinux
  * @param runtimes OCI runtimes by handler name, in the order of the configuration
  */
 public record BerthConfig(Path root, Path state, Path socket, Optional<Path> shim, String defaultRuntime,
-        String cgroupDriver, Log log, Map<String, OciHandler> runtimes, Registry registry, Cni cni,
+        String cgroupDriver, boolean selinux, Log log, Map<String, OciHandler> runtimes, Registry registry,
+        Cni cni,
         Streaming streaming, Metrics metrics, Seccomp seccomp, Cdi cdi, Timeouts timeouts, Limits limits) {
 
     /**

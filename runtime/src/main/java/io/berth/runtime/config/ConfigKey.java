@@ -26,6 +26,8 @@ record ConfigKey<T>(String name, ValueType<T> type, T defaultValue) {
     static final ConfigKey<String> CGROUP_DRIVER = new ConfigKey<>("cgroup_driver",
             ValueType.oneOf("auto", "cgroupfs", "systemd"), "auto");
 
+    static final ConfigKey<Boolean> SELINUX = new ConfigKey<>("selinux", ValueType.BOOLEAN, true);
+
     static final ConfigKey<String> LOG_LEVEL = new ConfigKey<>("log.level",
             ValueType.oneOf("error", "warn", "info", "debug", "trace"), "info");
     static final ConfigKey<String> LOG_FORMAT = new ConfigKey<>("log.format", ValueType.oneOf("text", "json"),
@@ -103,7 +105,7 @@ record ConfigKey<T>(String name, ValueType<T> type, T defaultValue) {
             List.of());
 
     static final List<ConfigKey<?>> ALL = List.of(ROOT, STATE, SOCKET, SHIM, DEFAULT_RUNTIME, CGROUP_DRIVER,
-            LOG_LEVEL,
+            SELINUX, LOG_LEVEL,
             LOG_FORMAT, REGISTRIES_CONF, HOSTS_DIRS, CERTS_DIRS, AUTH_FILE, SIGNATURE_POLICY,
             HTTP_PROXY, HTTPS_PROXY, NO_PROXY, PARALLEL_LAYERS, PINNED_IMAGES, CNI_BIN_DIRS,
             CNI_CONF_DIR,

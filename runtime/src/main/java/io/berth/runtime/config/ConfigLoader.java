@@ -129,7 +129,7 @@ public final class ConfigLoader {
         return new BerthConfig(settings.get(ConfigKey.ROOT), settings.get(ConfigKey.STATE),
                 settings.get(ConfigKey.SOCKET), settings.get(ConfigKey.SHIM),
                 settings.get(ConfigKey.DEFAULT_RUNTIME),
-                settings.get(ConfigKey.CGROUP_DRIVER),
+                settings.get(ConfigKey.CGROUP_DRIVER), settings.get(ConfigKey.SELINUX),
                 new BerthConfig.Log(settings.get(ConfigKey.LOG_LEVEL),
                         settings.get(ConfigKey.LOG_FORMAT).equals("json")),
                 runtimes,

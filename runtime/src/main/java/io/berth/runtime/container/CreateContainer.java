@@ -7,6 +7,7 @@ import io.berth.cri.v1.LinuxContainerUser;
 import io.berth.cri.v1.Mount;
 import io.berth.imagestore.Image;
 import io.berth.imagestore.Snapshots;
+import io.berth.imagestore.Snapshots.MountOptions;
 import io.berth.linux.PrivateFile;
 import io.berth.runtime.cgroup.Cgroups;
 import io.berth.runtime.checkpoint.RootfsChanges;
@@ -19,6 +20,7 @@ import io.berth.runtime.oci.AppArmorProfile;
 import io.berth.runtime.oci.OciException;
 import io.berth.runtime.oci.OciRuntime;
 import io.berth.runtime.oci.OciSpec;
+import io.berth.runtime.oci.SelinuxLabels;
 import io.berth.runtime.oci.SpecBuilder;
 import io.berth.runtime.oci.SpecInput;
 import io.berth.runtime.sandbox.Sandbox;
@@ -27,6 +29,7 @@ import io.berth.runtime.shim.ShimException;
 import io.berth.runtime.shim.ShimSpec;
 import io.berth.runtime.state.ContainerPhase;
 import io.berth.runtime.state.ContainerRecord;
+import io.berth.runtime.state.SandboxRecord;
 import io.berth.runtime.state.StateException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -93,7 +96,7 @@ final class CreateContainer {
     }
 
     private static Container reuse(Container existing, ContainerConfig config) throws LifecycleException {
-        if (!existing.record().config().equals(config)) {
+        if (!ImageVolumes.asRequested(existing.record().config()).equals(ImageVolumes.asRequested(config))) {
             throw new LifecycleException(LifecycleException.Kind.ALREADY_EXISTS, "container " + existing.id()
                     + " has the name " + existing.record().nameKey()
                     + " with another configuration; remove it first, or ask for a higher attempt");
@@ -116,7 +119,8 @@ final class CreateContainer {
                         .requireCriu(deps.config().timeouts().oci());
             }
             Image image = restore.isPresent() ? baseImage(restore.get(), config) : image(config);
-            return make(intent(id, sandbox, config, image, logFile), sandbox, image, namespaces, restore);
+            return make(intent(id, sandbox, imageVolumes.resolved(config), image, logFile), sandbox, image,
+                    namespaces, restore);
         } catch (Exception | Error e) {
             // A checkpoint is unpacked before there is a record of the container.
             if (deps.containers().find(id).isEmpty()) {
@@ -197,11 +201,14 @@ final class CreateContainer {
                 RootfsChanges.apply(restore.get().files().rootfsDiff(), snapshot);
             }
             // Writable even where the container's root is read-only: the OCI runtime must make mount points in it.
-            deps.snapshots().mount(id, rootfs, false, ids.namespaceOfPod());
+            Optional<SelinuxLabels> selinux = selinux(container);
+            Optional<String> fileContext = selinux.map(SelinuxLabels::mount);
+            deps.snapshots().mount(id, rootfs,
+                    new MountOptions(false, ids.namespaceOfPod(), fileContext));
             if (restore.isPresent()) {
                 RootfsChanges.delete(rootfs, restore.get().files().readDeleted());
             }
-            OciSpec spec = spec(container, image, namespaces, ids);
+            OciSpec spec = spec(container, image, namespaces, ids, fileContext);
             spec.warnings().forEach(warning -> log.atWarn().addKeyValue("container", id).log(warning));
             AppArmorProfile.keepLoaded(spec);
             deps.cdi().inject(container.record().config(), spec);
@@ -209,14 +216,28 @@ final class CreateContainer {
                 RestoreCheck.check(restore.get().files().readSpec(restore.get().origin()), spec.json(),
                         restore.get().exact(), restore.get().origin());
             }
+            if (fileContext.isPresent()) {
+                Relabel.volumes(container.record().config().getMountsList(), fileContext.get());
+                Relabel.tree(deps.layout().anonymousVolumes(id), fileContext.get());
+            }
             MappedMounts.apply(spec, deps.layout().mountSources(id), ids);
             PrivateFile.write(deps.layout().spec(id), spec.bytes());
             return spec;
         }
     }
 
-    private OciSpec spec(Container container, Image image, Map<String, Path> namespaces, PodIds ids)
-            throws Exception {
+    private Optional<SelinuxLabels> selinux(Container container) throws LifecycleException, OciException {
+        SandboxRecord pod = container.sandbox().record();
+        try {
+            return SelinuxLabels.of(deps.host(), pod.config(), container.record().config(),
+                    pod.selinuxLevel());
+        } catch (OciException e) {
+            throw e.in(ContainerConfig.getDescriptor(), "config");
+        }
+    }
+
+    private OciSpec spec(Container container, Image image, Map<String, Path> namespaces, PodIds ids,
+            Optional<String> fileContext) throws Exception {
         String id = container.id();
         ContainerRecord record = container.record();
         List<Mount> mounts = record.config().getMountsList();
@@ -226,8 +247,9 @@ final class CreateContainer {
         return build(new SpecInput(id, sandbox.id(), record.config(),
                 sandbox.record().config(), image, rootfs, namespaces, sandbox.record().files(),
                 record.cgroupsPath(), runtime.ociVersion(), runtime.features(), deps.host(),
-                deps.config().seccomp().defaultProfile(), deps.config().limits().pidsLimit(),
-                imageVolumes.mount(id, mounts, deps.layout().mountSources(id), ids),
+                deps.config().seccomp().defaultProfile(), sandbox.record().selinuxLevel(),
+                deps.config().limits().pidsLimit(),
+                imageVolumes.mount(id, mounts, deps.layout().mountSources(id), ids, fileContext),
                 AnonymousVolumes.make(image, mounts, rootfs, deps.layout().anonymousVolumes(id),
                         ids.ofPod())));
     }

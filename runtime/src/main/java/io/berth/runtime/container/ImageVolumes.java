@@ -1,9 +1,11 @@
 package io.berth.runtime.container;
 
+import io.berth.cri.v1.ContainerConfig;
 import io.berth.cri.v1.Mount;
 import io.berth.imagestore.Image;
 import io.berth.imagestore.Images;
 import io.berth.imagestore.Snapshots;
+import io.berth.imagestore.Snapshots.MountOptions;
 import io.berth.linux.Errno;
 import io.berth.linux.Fd;
 import io.berth.linux.IdMaps;
@@ -20,6 +22,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
 
 /**
  * Images that a container mounts as volumes. Each has a snapshot of its own, which holds the image's layers until the container
@@ -39,22 +42,45 @@ final class ImageVolumes {
     /**
      * Mounts the image of each image volume below {@code directory}, read-only.
      *
+     * @param selinuxContext what all files in them have
      * @return what each of them shows: the image's root, or the sub path
      * @throws LifecycleException NOT_FOUND for an image that is not on this node, INVALID for a sub path that is no directory of
      *         the image
      */
-    Map<Mount, Path> mount(String containerId, List<Mount> mounts, Path directory, PodIds ids)
-            throws IOException, LifecycleException {
+    Map<Mount, Path> mount(String containerId, List<Mount> mounts, Path directory, PodIds ids,
+            Optional<String> selinuxContext) throws IOException, LifecycleException {
         Map<Mount, Path> shown = new HashMap<>();
         for (Mount mount : mounts) {
             if (mount.hasImage() && !shown.containsKey(mount)) {
                 check(mount);
                 Path root = directory.resolve("image-" + shown.size());
-                mount(containerId + MARK + shown.size(), mount, root, ids);
+                mount(containerId + MARK + shown.size(), mount, root, ids, selinuxContext);
                 shown.put(mount, mount.getImageSubPath().isEmpty() ? root : below(root, mount));
             }
         }
         return shown;
+    }
+
+    /** The same request with the id of each image that a volume is made of ({@code image_ref}), as the status tells it. */
+    ContainerConfig resolved(ContainerConfig config) {
+        return withImageRefs(config,
+                mount -> images.find(mount.getImage().getImage()).map(Image::id).orElse(""));
+    }
+
+    /** The same configuration without what {@link #resolved} has added. */
+    static ContainerConfig asRequested(ContainerConfig config) {
+        return withImageRefs(config, mount -> "");
+    }
+
+    private static ContainerConfig withImageRefs(ContainerConfig config, Function<Mount, String> imageRef) {
+        ContainerConfig.Builder changed = config.toBuilder();
+        for (Mount.Builder mount : changed.getMountsBuilderList()) {
+            if (mount.hasImage()) {
+                String ref = imageRef.apply(mount.build());
+                mount.getImageBuilder().setImageRef(ref);
+            }
+        }
+        return changed.build();
     }
 
     /** Deletes the snapshots of a container's image volumes, which must be unmounted. */
@@ -84,10 +110,11 @@ final class ImageVolumes {
         }
     }
 
-    private void mount(String key, Mount mount, Path root, PodIds ids)
+    private void mount(String key, Mount mount, Path root, PodIds ids, Optional<String> selinuxContext)
             throws IOException, LifecycleException {
         String name = mount.getImage().getImage();
-        Image image = images.find(name).orElseThrow(() -> new LifecycleException(
+        String ref = mount.getImage().getImageRef();
+        Image image = images.find(ref.isEmpty() ? name : ref).orElseThrow(() -> new LifecycleException(
                 LifecycleException.Kind.NOT_FOUND, text(mount, "image", "\"" + name
                         + "\" is not on this node; pull it first")));
         Optional<IdMaps> maps = Optional.empty();
@@ -98,7 +125,7 @@ final class ImageVolumes {
                     text(mount, "uidMappings", "")));
         }
         snapshots.prepare(key, image.id(), maps);
-        snapshots.mount(key, root, true, namespace);
+        snapshots.mount(key, root, new MountOptions(true, namespace, selinuxContext));
     }
 
     /** Neither {@code ..} nor a link in the image leads out of it. An absolute link does: in the container it means another root. */

@@ -119,7 +119,7 @@ public final class Daemon {
 
     private static HostFacts host(BerthConfig config, UserNamespaces userNamespaces, Path images)
             throws IOException {
-        HostFacts host = HostFacts.detect();
+        HostFacts host = config.selinux() ? HostFacts.detect() : HostFacts.detect().withoutSelinux();
         Optional<String> lacking = host.noUserNamespaces().or(() -> userNamespaces.missing(images,
                 List.of(config.root(), config.state()), host.kernel()));
         if (lacking.isEmpty()) {

@@ -18,7 +18,7 @@ import java.util.zip.GZIPInputStream;
  * @param oomScoreAdj the daemon's own, the least that a container can get without CAP_SYS_RESOURCE
  * @param seccomp whether the kernel has seccomp filters
  * @param appArmor whether AppArmor is the kernel's and on, and profiles can be loaded
- * @param seLinux whether SELinux is the kernel's and on
+ * @param selinux the policy, where SELinux is the kernel's and on, and wanted
  * @param cgroupV2 whether control groups are the unified hierarchy alone
  * @param swapAccounting whether a cgroup's swap can be limited
  * @param noUserNamespaces why pods cannot have user namespaces; empty where they can
@@ -26,7 +26,7 @@ import java.util.zip.GZIPInputStream;
  * @param cgroupControllers the controllers that a container can be limited by ({@code memory}, {@code hugetlb}, ...)
  */
 public record HostFacts(Set<String> capabilities, boolean sysResource, int oomScoreAdj, boolean seccomp,
-        boolean appArmor, boolean seLinux, boolean cgroupV2, boolean swapAccounting,
+        boolean appArmor, Optional<SelinuxPolicy> selinux, boolean cgroupV2, boolean swapAccounting,
         Optional<String> noUserNamespaces, boolean x32, Set<String> cgroupControllers, KernelVersion kernel) {
 
     public HostFacts {
@@ -50,7 +50,7 @@ public record HostFacts(Set<String> capabilities, boolean sysResource, int oomSc
                 status.contains("\nSeccomp:"),
                 read(root.resolve("sys/module/apparmor/parameters/enabled")).startsWith("Y")
                         && AppArmorLoader.parser(root).isPresent(),
-                Files.exists(root.resolve("sys/fs/selinux/enforce")),
+                SelinuxPolicy.detect(root),
                 cgroups.unifiedOnly(),
                 cgroups.swapAccounting(),
                 noUserNamespaces(root),
@@ -61,8 +61,15 @@ public record HostFacts(Set<String> capabilities, boolean sysResource, int oomSc
 
     /** The same node, where something else was found to be lacking for user namespaces of pods. */
     public HostFacts withoutUserNamespaces(String reason) {
-        return new HostFacts(capabilities, sysResource, oomScoreAdj, seccomp, appArmor, seLinux, cgroupV2,
+        return new HostFacts(capabilities, sysResource, oomScoreAdj, seccomp, appArmor, selinux, cgroupV2,
                 swapAccounting, Optional.of(reason), x32, cgroupControllers, kernel);
+    }
+
+    /** The same node, where containers are not to be labelled. */
+    public HostFacts withoutSelinux() {
+        return new HostFacts(capabilities, sysResource, oomScoreAdj, seccomp, appArmor, Optional.empty(),
+                cgroupV2,
+                swapAccounting, noUserNamespaces, x32, cgroupControllers, kernel);
     }
 
     /** Whether pods can have user namespaces. */

@@ -40,7 +40,6 @@ final class RequestedMounts {
             options.add(option);
         }
         checkMappings(mount);
-        checkRelabel(mount);
         // An image volume is mounted with its mappings already.
         return new OciMount("bind", source.toString(), destination, options,
                 image ? List.of() : mount.getUidMappingsList(),
@@ -157,14 +156,6 @@ final class RequestedMounts {
             if (mapping.getLength() == 0) {
                 throw invalid(mount, field, "has a range of length 0");
             }
-        }
-    }
-
-    /** Without SELinux, or without a label to give, there is nothing to do. */
-    private void checkRelabel(Mount mount) throws OciException {
-        if (mount.getSelinuxRelabel() && input.host().seLinux() && SelinuxLabels.of(input).isPresent()) {
-            throw OciException.unsupported("mounts.selinux_relabel",
-                    "berth does not relabel volumes; label " + mount.getHostPath() + " with chcon");
         }
     }
 

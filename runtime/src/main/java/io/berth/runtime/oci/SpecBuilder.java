@@ -87,8 +87,9 @@ public final class SpecBuilder {
         if (selinux.isPresent()) {
             process.put("selinuxLabel", selinux.get().process());
         } else if (!security.getSelinuxOptions().equals(SELinuxOption.getDefaultInstance())
-                && !input.host().seLinux()) {
-            warnings.add("selinux_options are without effect: this node has no SELinux");
+                && input.host().selinux().isEmpty()) {
+            warnings.add(
+                    "selinux_options are without effect: this node has no SELinux, or the configuration says selinux = false");
         }
         if (input.container().getLinux().hasResources()) {
             process.put("oomScoreAdj",

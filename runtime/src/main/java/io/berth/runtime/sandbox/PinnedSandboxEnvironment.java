@@ -8,6 +8,8 @@ import io.berth.linux.Mounts;
 import io.berth.linux.NamespaceType;
 import io.berth.linux.Namespaces;
 import io.berth.linux.NetworkInterfaces;
+import io.berth.linux.RawPath;
+import io.berth.linux.Xattr;
 import io.berth.runtime.lifecycle.LifecycleException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -51,7 +53,7 @@ public final class PinnedSandboxEnvironment implements SandboxEnvironment {
     }
 
     @Override
-    public Made create(String sandboxId, Path directory, PodSandboxConfig config)
+    public Made create(String sandboxId, Path directory, PodSandboxConfig config, Optional<String> selinux)
             throws IOException, LifecycleException {
         NamespacePlan plan = NamespacePlan.of(config);
         List<Sysctl> sysctls = Sysctl.parse(config.getLinux().getSysctlsMap(), plan);
@@ -60,7 +62,7 @@ public final class PinnedSandboxEnvironment implements SandboxEnvironment {
         // Outside of what is undone: where another has made it, a second create must not take it down.
         Files.createDirectory(directory.resolve(NAMESPACES));
         try {
-            return make(directory, plan, files, sysctls);
+            return make(directory, plan, files, sysctls, selinux);
         } catch (IOException e) {
             undo(directory, e);
             throw new IOException(
@@ -116,7 +118,8 @@ public final class PinnedSandboxEnvironment implements SandboxEnvironment {
         }
     }
 
-    private Made make(Path directory, NamespacePlan plan, PodFiles files, List<Sysctl> sysctls)
+    private Made make(Path directory, NamespacePlan plan, PodFiles files, List<Sysctl> sysctls,
+            Optional<String> selinux)
             throws IOException, LifecycleException {
         // First, since it is they that the kernel may refuse.
         Map<String, Path> namespaces = pinNamespaces(directory, plan, files.hostname(), sysctls);
@@ -125,8 +128,14 @@ public final class PinnedSandboxEnvironment implements SandboxEnvironment {
         made.put("hosts", write(directory.resolve("hosts"), files.hosts(), plan.user()));
         made.put("resolv.conf", write(directory.resolve("resolv.conf"), files.resolvConf(), plan.user()));
         made.put(SHM, plan.has(NamespaceType.IPC)
-                ? mountShm(directory.resolve(SHM), plan.user())
+                ? mountShm(directory.resolve(SHM), plan.user(), selinux)
                 : HOST_SHM);
+        if (selinux.isPresent()) {
+            for (String name : List.of("hostname", "hosts", "resolv.conf")) {
+                Xattr.set(RawPath.of(directory.resolve(name)), Xattr.SELINUX,
+                        selinux.get().getBytes(StandardCharsets.UTF_8));
+            }
+        }
         return new Made(namespaces, Map.copyOf(made));
     }
 
@@ -168,12 +177,13 @@ public final class PinnedSandboxEnvironment implements SandboxEnvironment {
         return file;
     }
 
-    private static Path mountShm(Path directory, Optional<IdMaps> owners) throws IOException {
+    private static Path mountShm(Path directory, Optional<IdMaps> owners, Optional<String> selinux)
+            throws IOException {
         Files.createDirectory(directory);
         String owner = owners.map(maps -> ",uid=" + Integer.toUnsignedString(maps.user(0)) + ",gid="
                 + Integer.toUnsignedString(maps.group(0))).orElse("");
         Mounts.tmpfs(directory, EnumSet.of(MountFlag.NO_SUID, MountFlag.NO_DEV, MountFlag.NO_EXEC),
-                SHM_OPTIONS + owner);
+                SHM_OPTIONS + owner + selinux.map(label -> ",context=\"" + label + "\"").orElse(""));
         return directory;
     }
 

@@ -13,9 +13,10 @@ import io.berth.runtime.lifecycle.InFlight;
 import io.berth.runtime.lifecycle.LifecycleException;
 import io.berth.runtime.lifecycle.Rollback;
 import io.berth.runtime.lifecycle.Times;
-import io.berth.runtime.oci.HostFacts;
 import io.berth.runtime.lifecycle.Together;
 import io.berth.runtime.oci.HostFacts;
+import io.berth.runtime.oci.OciException;
+import io.berth.runtime.oci.SelinuxLabels;
 import io.berth.runtime.shim.PauseSpec;
 import io.berth.runtime.shim.Shims;
 import io.berth.runtime.state.Durability;
@@ -26,12 +27,14 @@ import io.berth.runtime.state.SandboxRecord.Attachment;
 import io.berth.runtime.state.SandboxRecord.Pause;
 import io.berth.runtime.state.StateException;
 import java.nio.file.Path;
+import java.security.SecureRandom;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -54,6 +57,7 @@ final class RunPodSandbox {
     private final Events events;
     private final HostFacts host;
     private final Clock clock;
+    private final Random random = new SecureRandom();
     private final InFlight<RunPodSandboxRequest, Sandbox> inFlight = new InFlight<>(JOIN_LIMIT);
 
     RunPodSandbox(Sandboxes sandboxes, RuntimeHandlers handlers, SandboxEnvironment environment,
@@ -143,7 +147,7 @@ final class RunPodSandbox {
         Sandbox sandbox = sandboxes.add(new SandboxRecord(id, SandboxPhase.CREATING, config,
                 request.getRuntimeHandler(), runtime, Times.nanos(now), "", Map.of(), Map.of(),
                 Optional.empty(),
-                Optional.empty()));
+                Optional.empty(), selinuxLevel()));
         Rollback rollback = new Rollback("sandbox " + id);
         try {
             makeGround(sandbox, hostNetwork, rollback);
@@ -157,6 +161,22 @@ final class RunPodSandbox {
         log.atInfo().addKeyValue("sandbox", id).addKeyValue("pod", config.getMetadata().getName())
                 .addKeyValue("namespace", config.getMetadata().getNamespace()).log("sandbox is ready");
         return sandbox;
+    }
+
+    private String selinuxLevel() {
+        return host.selinux().map(policy -> policy.newLevel(
+                sandboxes.all().stream().map(other -> other.record().selinuxLevel()).toList(), random))
+                .orElse("");
+    }
+
+    private Optional<String> fileContext(SandboxRecord record) throws LifecycleException {
+        try {
+            return SelinuxLabels.ofPod(host, record.config(), record.selinuxLevel())
+                    .map(SelinuxLabels::mount);
+        } catch (OciException e) {
+            throw new LifecycleException(LifecycleException.Kind.INVALID,
+                    "config.linux.security_context." + e.getMessage(), e);
+        }
     }
 
     /** The cgroup, namespaces and files, and the record of them, which DEL needs should the daemon end during ADD. */
@@ -176,7 +196,7 @@ final class RunPodSandbox {
         }, () -> {
             // It cleans up itself, but may lack what that needs (open files, memory); then it must not be forgotten.
             rollback.add("destroy namespaces and files", () -> environment.destroy(layout.sandbox(id)));
-            made.set(environment.create(id, layout.sandbox(id), config));
+            made.set(environment.create(id, layout.sandbox(id), config, fileContext(sandbox.record())));
         }));
         SandboxEnvironment.@Nullable Made parts = made.get();
         if (parts == null) {

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * The kernel objects and files of a sandbox that has no process: pinned namespaces (net, ipc, uts), {@code /dev/shm},
@@ -17,9 +18,10 @@ public interface SandboxEnvironment {
      * Makes everything that {@code config} asks for below {@code directory} (state filesystem) and brings {@code lo} up. On
      * failure nothing is left.
      *
+     * @param selinux the context of these files; empty for none
      * @throws LifecycleException INVALID naming the field that cannot be obeyed, PRECONDITION where the node lacks something
      */
-    Made create(String sandboxId, Path directory, PodSandboxConfig config)
+    Made create(String sandboxId, Path directory, PodSandboxConfig config, Optional<String> selinux)
             throws IOException, LifecycleException;
 
     /**

@@ -18,10 +18,11 @@ import java.util.Optional;
  * @param files the sandbox's files for its containers, by name
  * @param network what CNI ADD gave; empty on the host's network, before ADD and after DEL
  * @param pause PID 1 of a pod-shared PID namespace
+ * @param selinuxLevel that keeps this pod's containers apart from other pods'; empty where SELinux has no levels or is not there
  */
 public record SandboxRecord(String id, SandboxPhase phase, PodSandboxConfig config, String requestedHandler,
         String runtime, long createdAtNanos, String cgroup, Map<String, Path> namespaces,
-        Map<String, Path> files, Optional<Attachment> network, Optional<Pause> pause) {
+        Map<String, Path> files, Optional<Attachment> network, Optional<Pause> pause, String selinuxLevel) {
     /** The result of CNI ADD, kept for DEL. */
     public record Attachment(List<String> ips, String resultJson, String configJson) {}
 
@@ -42,34 +43,34 @@ public record SandboxRecord(String id, SandboxPhase phase, PodSandboxConfig conf
     public SandboxRecord withPhase(SandboxPhase next) {
         return new SandboxRecord(id, next, config, requestedHandler, runtime, createdAtNanos, cgroup,
                 namespaces,
-                files, network, pause);
+                files, network, pause, selinuxLevel);
     }
 
     public SandboxRecord withCgroup(String path) {
         return new SandboxRecord(id, phase, config, requestedHandler, runtime, createdAtNanos, path,
                 namespaces,
-                files, network, pause);
+                files, network, pause, selinuxLevel);
     }
 
     public SandboxRecord withEnvironment(Map<String, Path> newNamespaces, Map<String, Path> newFiles) {
         return new SandboxRecord(id, phase, config, requestedHandler, runtime, createdAtNanos, cgroup,
-                Map.copyOf(newNamespaces), Map.copyOf(newFiles), network, pause);
+                Map.copyOf(newNamespaces), Map.copyOf(newFiles), network, pause, selinuxLevel);
     }
 
     public SandboxRecord withNetwork(Optional<Attachment> attachment) {
         return new SandboxRecord(id, phase, config, requestedHandler, runtime, createdAtNanos, cgroup,
                 namespaces,
-                files, attachment, pause);
+                files, attachment, pause, selinuxLevel);
     }
 
     public SandboxRecord withPause(Optional<Pause> process) {
         return new SandboxRecord(id, phase, config, requestedHandler, runtime, createdAtNanos, cgroup,
                 namespaces,
-                files, network, process);
+                files, network, process, selinuxLevel);
     }
 
     public SandboxRecord withConfig(PodSandboxConfig newConfig) {
         return new SandboxRecord(id, phase, newConfig, requestedHandler, runtime, createdAtNanos, cgroup,
-                namespaces, files, network, pause);
+                namespaces, files, network, pause, selinuxLevel);
     }
 }

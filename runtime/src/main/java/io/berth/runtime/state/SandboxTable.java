@@ -37,8 +37,8 @@ final class SandboxTable {
     static void put(Connection connection, SandboxRecord record) throws SQLException {
         try (PreparedStatement insert = connection.prepareStatement("""
             INSERT OR REPLACE INTO sandbox (id, phase, config, requested_handler, runtime, created_at, cgroup,
-              namespaces, files, cni_ips, cni_result, cni_config, pause_pid, pause_start)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""")) {
+              namespaces, files, cni_ips, cni_result, cni_config, pause_pid, pause_start, selinux_level)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""")) {
             Columns columns = new Columns(insert);
             columns.text(record.id()).text(record.phase().name()).blob(record.config().toByteArray())
                     .text(record.requestedHandler()).text(record.runtime()).number(record.createdAtNanos())
@@ -50,7 +50,7 @@ final class SandboxTable {
                     .text(network == null ? null : network.configJson());
             SandboxRecord.@Nullable Pause pause = record.pause().orElse(null);
             columns.number(pause == null ? null : pause.pid())
-                    .number(pause == null ? null : pause.startTicks());
+                    .number(pause == null ? null : pause.startTicks()).text(record.selinuxLevel());
             insert.executeUpdate();
         }
     }
@@ -73,7 +73,8 @@ final class SandboxTable {
             return new SandboxRecord(id, SandboxPhase.valueOf(row.getString("phase")),
                     PodSandboxConfig.parseFrom(row.getBytes("config")), row.getString("requested_handler"),
                     row.getString("runtime"), row.getLong("created_at"), row.getString("cgroup"),
-                    paths(row.getString("namespaces")), paths(row.getString("files")), network, pause);
+                    paths(row.getString("namespaces")), paths(row.getString("files")), network, pause,
+                    row.getString("selinux_level"));
         } catch (InvalidProtocolBufferException | JsonProcessingException | IllegalArgumentException e) {
             throw new StateException("the record of sandbox " + id + " is damaged: " + e.getMessage(), e);
         }

@@ -27,7 +27,8 @@ final class Schema {
           created_at INTEGER NOT NULL, started_at INTEGER NOT NULL, finished_at INTEGER NOT NULL,
           exit_code INTEGER NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL
         ) STRICT, WITHOUT ROWID"""), List.of("""
-        CREATE TABLE node (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"""));
+        CREATE TABLE node (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"""), List.of("""
+        ALTER TABLE sandbox ADD COLUMN selinux_level TEXT NOT NULL DEFAULT ''"""));
 
     /** The version that this Berth reads and writes. */
     static final int VERSION = STEPS.size();

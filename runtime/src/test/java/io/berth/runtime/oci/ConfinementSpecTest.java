@@ -21,6 +21,9 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Capabilities, seccomp, AppArmor, SELinux, masked paths. */
 class ConfinementSpecTest {
+    private static final SelinuxPolicy NO_CONTAINERS = new SelinuxPolicy(Optional.empty(), Optional.empty(),
+            true);
+
     private static final String BOUNDING = "/process/capabilities/bounding";
 
     private SpecRequest request;
@@ -229,14 +232,40 @@ class ConfinementSpecTest {
         OciSpec plain = request.build();
         assertThat(plain.json().at("/process").has("selinuxLabel")).isFalse();
         assertThat(plain.warnings())
-                .containsExactly("selinux_options are without effect: this node has no SELinux");
-        request.host = SpecRequest.seLinuxHost();
+                .containsExactly(
+                        "selinux_options are without effect: this node has no SELinux, or the configuration says"
+                                + " selinux = false");
+        request.host = SpecRequest.seLinuxHost(NO_CONTAINERS);
         assertThat(request.at("/process/selinuxLabel").asText())
                 .isEqualTo("system_u:system_r:spc_t:s0:c1,c2");
         assertThat(request.at("/linux/mountLabel").asText())
                 .isEqualTo("system_u:object_r:container_file_t:s0:c1,c2");
         request.security().getSelinuxOptionsBuilder().setType("a:b");
         request.isInvalid("selinux_options.type: \"a:b\" holds a colon");
+    }
+
+    @Test
+    void labelsWhoAsksForNothingAsThePolicyAndThePodSay() throws OciException {
+        request.selinuxLevel = "s0:c7,c9";
+        request.host = SpecRequest.seLinuxHost(NO_CONTAINERS);
+        assertThat(request.build().json().at("/process").has("selinuxLabel")).isFalse();
+
+        request.host = SpecRequest.seLinuxHost(new SelinuxPolicy(
+                Optional.of(new SelinuxPolicy.Context("system_u", "system_r", "svirt_lxc_net_t")),
+                Optional.of(new SelinuxPolicy.Context("system_u", "object_r", "svirt_sandbox_file_t")),
+                true));
+        assertThat(request.at("/process/selinuxLabel").asText())
+                .isEqualTo("system_u:system_r:svirt_lxc_net_t:s0:c7,c9");
+        assertThat(request.at("/linux/mountLabel").asText())
+                .isEqualTo("system_u:object_r:svirt_sandbox_file_t:s0:c7,c9");
+
+        request.sandbox.getLinuxBuilder().getSecurityContextBuilder().getSelinuxOptionsBuilder()
+                .setType("pod_t");
+        assertThat(request.at("/process/selinuxLabel").asText())
+                .isEqualTo("system_u:system_r:pod_t:s0:c7,c9");
+
+        request.privileged();
+        assertThat(request.build().json().at("/process").has("selinuxLabel")).isFalse();
     }
 
     private List<String> allowed() throws OciException {

@@ -28,7 +28,7 @@ class HostFactsTest {
         assertThat(facts.capabilities()).hasSize(41);
         assertThat(facts.sysResource()).isTrue();
         assertThat(facts.appArmor()).isTrue();
-        assertThat(facts.seLinux()).isFalse();
+        assertThat(facts.selinux()).isEmpty();
         assertThat(facts.seccomp()).isTrue();
         assertThat(facts.cgroupV2()).isTrue();
         assertThat(facts.swapAccounting()).isTrue();
@@ -52,7 +52,7 @@ class HostFactsTest {
         assertThat(facts.oomScoreAdj()).isEqualTo(250);
         assertThat(facts.cgroupV2()).isFalse();
         assertThat(facts.swapAccounting()).isFalse();
-        assertThat(facts.seLinux()).isTrue();
+        assertThat(facts.selinux()).isPresent();
         assertThat(facts.cgroupControllers()).containsExactlyInAnyOrder("memory", "cpu", "cpuacct");
     }
 

@@ -142,16 +142,6 @@ class MountSpecTest {
     }
 
     @Test
-    void relabelsNothingWhereThereIsNoLabel() throws OciException {
-        mount("/data").setSelinuxRelabel(true);
-        assertThat(options("/data")).containsExactly("rbind", "rprivate", "rw");
-        request.host = SpecRequest.seLinuxHost();
-        assertThat(options("/data")).containsExactly("rbind", "rprivate", "rw");
-        request.security().getSelinuxOptionsBuilder().setLevel("s0:c1");
-        request.isUnsupported("mounts.selinux_relabel: berth does not relabel volumes");
-    }
-
-    @Test
     void seesHowEventsTravelThroughTheHostsMounts() throws OciException {
         List<MountInfo> mounts = MountInfo.parse(List.of("1 0 8:1 / / rw - ext4 /dev/sda rw",
                 "2 1 0:5 / /data rw shared:7 master:3 - tmpfs t rw",

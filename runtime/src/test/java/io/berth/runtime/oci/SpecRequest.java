@@ -47,6 +47,7 @@ final class SpecRequest {
     HandlerFeatures features = new HandlerFeatures(true, true);
     Optional<Path> seccompDefault = Optional.empty();
     long pidsLimit;
+    String selinuxLevel = "";
 
     SpecRequest(Path rootfs) {
         this.rootfs = rootfs;
@@ -55,26 +56,30 @@ final class SpecRequest {
 
     /** A node with everything but LSMs, on cgroup v1 or v2. */
     static HostFacts host(boolean cgroupV2) {
-        return new HostFacts(NODE_CAPABILITIES, true, 0, true, false, false, cgroupV2, true, Optional.empty(),
+        return new HostFacts(NODE_CAPABILITIES, true, 0, true, false, Optional.empty(), cgroupV2, true,
+                Optional.empty(),
                 true,
                 Set.of("cpu", "cpuset", "memory", "pids", "hugetlb"), new KernelVersion(6, 1));
     }
 
     static HostFacts hostWithoutX32() {
-        return new HostFacts(NODE_CAPABILITIES, true, 0, true, false, false, true, true, Optional.empty(),
+        return new HostFacts(NODE_CAPABILITIES, true, 0, true, false, Optional.empty(), true, true,
+                Optional.empty(),
                 false,
                 Set.of("memory"), new KernelVersion(6, 1));
     }
 
     static HostFacts appArmorHost() {
-        return new HostFacts(NODE_CAPABILITIES, true, 0, true, true, false, true, true, Optional.empty(),
+        return new HostFacts(NODE_CAPABILITIES, true, 0, true, true, Optional.empty(), true, true,
+                Optional.empty(),
                 true,
                 Set.of("memory"),
                 new KernelVersion(6, 1));
     }
 
-    static HostFacts seLinuxHost() {
-        return new HostFacts(NODE_CAPABILITIES, true, 0, true, false, true, true, true, Optional.empty(),
+    static HostFacts seLinuxHost(SelinuxPolicy selinux) {
+        return new HostFacts(NODE_CAPABILITIES, true, 0, true, false, Optional.of(selinux), true, true,
+                Optional.empty(),
                 true,
                 Set.of("memory"),
                 new KernelVersion(6, 1));
@@ -82,7 +87,8 @@ final class SpecRequest {
 
     /** A kernel built with little: no seccomp, no swap accounting, no hugetlb, and a daemon with few rights. */
     static HostFacts poorHost() {
-        return new HostFacts(Set.of("CAP_CHOWN", "CAP_KILL"), false, 50, false, false, false, false, false,
+        return new HostFacts(Set.of("CAP_CHOWN", "CAP_KILL"), false, 50, false, false, Optional.empty(),
+                false, false,
                 Optional.of("off"), false,
                 Set.of("memory"), new KernelVersion(5, 4));
     }
@@ -114,7 +120,8 @@ final class SpecRequest {
                 List.of(),
                 false, Instant.EPOCH);
         return SpecBuilder.build(new SpecInput("c1", "s1", container.build(), sandbox.build(), image, rootfs,
-                namespaces, files, cgroupsPath, ociVersion, features, host, seccompDefault, pidsLimit,
+                namespaces, files, cgroupsPath, ociVersion, features, host, seccompDefault, selinuxLevel,
+                pidsLimit,
                 imageVolumes, anonymousVolumes));
     }
 

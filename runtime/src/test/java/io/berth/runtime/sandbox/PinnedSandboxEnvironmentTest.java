@@ -53,7 +53,8 @@ class PinnedSandboxEnvironmentTest {
 
     @Test
     void aPodHasItsOwnNetworkIpcNameAndSharedMemory() throws Exception {
-        SandboxEnvironment.Made made = environment.create("s1", directory, pod("web-0").build());
+        SandboxEnvironment.Made made = environment.create("s1", directory, pod("web-0").build(),
+                Optional.empty());
 
         assertThat(made.namespaces()).containsOnlyKeys("network", "ipc", "uts");
         made.namespaces().values().forEach(pin -> assertThat(mounts(pin)).isOne());
@@ -84,7 +85,7 @@ class PinnedSandboxEnvironmentTest {
         PodSandboxConfig config = pod("web-0", NamespaceOption.newBuilder().setNetwork(NamespaceMode.NODE)
                 .setIpc(NamespaceMode.NODE)).build();
 
-        SandboxEnvironment.Made made = environment.create("s1", directory, config);
+        SandboxEnvironment.Made made = environment.create("s1", directory, config, Optional.empty());
 
         assertThat(made.namespaces()).isEmpty();
         assertThat(made.files().get("hosts")).hasContent("10.9.8.7 node\n");
@@ -99,7 +100,7 @@ class PinnedSandboxEnvironmentTest {
         PodSandboxConfig config = pod("web-0").setDnsConfig(DNSConfig.newBuilder().addServers("10.0.0.10")
                 .addServers("fd00::a").addSearches("a.svc").addSearches("svc").addOptions("ndots:5")).build();
 
-        SandboxEnvironment.Made made = environment.create("s1", directory, config);
+        SandboxEnvironment.Made made = environment.create("s1", directory, config, Optional.empty());
 
         assertThat(made.files().get("resolv.conf"))
                 .hasContent("search a.svc svc\nnameserver 10.0.0.10\nnameserver fd00::a\noptions ndots:5\n");
@@ -111,7 +112,8 @@ class PinnedSandboxEnvironmentTest {
 
         SandboxEnvironment.Made made = environment.create("s1", directory,
                 withSysctls(Map.of("kernel.shmmni", "77", "net.ipv4.ip_unprivileged_port_start", "80",
-                        "net/ipv4/conf/all/arp_ignore", "1", "fs.mqueue.msg_max", "9")).build());
+                        "net/ipv4/conf/all/arp_ignore", "1", "fs.mqueue.msg_max", "9")).build(),
+                Optional.empty());
 
         assertThat(in(made, "ipc", "/proc/sys/kernel/shmmni")).isEqualTo("77\n");
         assertThat(in(made, "ipc", "/proc/sys/fs/mqueue/msg_max")).isEqualTo("9\n");
@@ -123,7 +125,7 @@ class PinnedSandboxEnvironmentTest {
     @Test
     void sysctlsOfInterfacesToComeAreSetOnceTheyAreThere() throws Exception {
         PodSandboxConfig config = withSysctls(Map.of("net.ipv4.conf.eth0.arp_ignore", "1")).build();
-        environment.create("s1", directory, config);
+        environment.create("s1", directory, config, Optional.empty());
 
         assertThatThrownBy(() -> environment.networkAttached(directory, config))
                 .isInstanceOf(LifecycleException.class).hasMessageContaining("net.ipv4.conf.eth0.arp_ignore")
@@ -156,24 +158,29 @@ class PinnedSandboxEnvironmentTest {
                 .mergeLinux(LinuxPodSandboxConfig.newBuilder().putSysctls("net.ipv4.ip_forward", "1").build())
                 .build();
 
-        assertThatThrownBy(() -> environment.create("s1", directory, config))
+        assertThatThrownBy(() -> environment.create("s1", directory, config, Optional.empty()))
                 .hasMessageContaining("net.ipv4.ip_forward").hasMessageContaining("this pod uses the node's");
         assertThat(directory).doesNotExist();
     }
 
     @Test
     void refusesNamesAndServersThatWouldBecomeOtherLines() {
-        assertThatThrownBy(() -> environment.create("s1", directory, pod("a\n10.0.0.1 b").build()))
+        assertThatThrownBy(
+                () -> environment.create("s1", directory, pod("a\n10.0.0.1 b").build(), Optional.empty()))
                 .isInstanceOf(LifecycleException.class).hasMessageContaining("hostname");
-        assertThatThrownBy(() -> environment.create("s1", directory,
-                pod("a").setDnsConfig(DNSConfig.newBuilder().addServers("10.0.0.1\noptions x")).build()))
+        assertThatThrownBy(
+                () -> environment.create("s1", directory,
+                        pod("a").setDnsConfig(DNSConfig.newBuilder().addServers("10.0.0.1\noptions x"))
+                                .build(),
+                        Optional.empty()))
                 .isInstanceOf(LifecycleException.class).hasMessageContaining("dns_config.servers");
         assertThat(directory).doesNotExist();
     }
 
     @Test
     void aUserNamespaceOwnsTheOthersAndHasTheMapsOfTheRequest() throws Exception {
-        SandboxEnvironment.Made made = environment.create("s1", directory, withUsers(200_000, 65_536));
+        SandboxEnvironment.Made made = environment.create("s1", directory, withUsers(200_000, 65_536),
+                Optional.empty());
 
         assertThat(made.namespaces()).containsOnlyKeys("network", "ipc", "uts", "user");
         Process map = new ProcessBuilder("nsenter", "--user=" + made.namespaces().get("user"),
@@ -190,22 +197,22 @@ class PinnedSandboxEnvironmentTest {
 
     @Test
     void saysWhatAUserNamespaceLacks() {
-        assertThatThrownBy(() -> environment.create("s1", directory, withUsers(0, 0)))
+        assertThatThrownBy(() -> environment.create("s1", directory, withUsers(0, 0), Optional.empty()))
                 .hasMessageContaining("userns_options.uids has a range of length 0");
-        assertThatThrownBy(() -> environment.create("s1", directory, withUsers(-1, 10)))
+        assertThatThrownBy(() -> environment.create("s1", directory, withUsers(-1, 10), Optional.empty()))
                 .hasMessageContaining(
                         "userns_options.uids: the kernel refuses the ranges \"0 4294967295 10\"");
         assertThatThrownBy(() -> new PinnedSandboxEnvironment(etc, new UserNamespaces(Optional.empty()))
-                .create("s1", directory, withUsers(200_000, 1)))
+                .create("s1", directory, withUsers(200_000, 1), Optional.empty()))
                 .hasMessageContaining("install the package util-linux");
         assertThat(directory).doesNotExist();
     }
 
     @Test
     void aSecondCreateFailsAndLeavesTheFirstAsItIs() throws Exception {
-        environment.create("s1", directory, pod("p").build());
+        environment.create("s1", directory, pod("p").build(), Optional.empty());
 
-        assertThatThrownBy(() -> environment.create("s1", directory, pod("p").build()))
+        assertThatThrownBy(() -> environment.create("s1", directory, pod("p").build(), Optional.empty()))
                 .isInstanceOf(FileAlreadyExistsException.class);
 
         assertThat(environment.intact(directory, pod("p").build())).isTrue();
@@ -213,7 +220,7 @@ class PinnedSandboxEnvironmentTest {
 
     @Test
     void destroyTakesApartWhatIsHalfMadeAndFollowsNoSymlink() throws Exception {
-        environment.create("s1", directory, pod("p").build());
+        environment.create("s1", directory, pod("p").build(), Optional.empty());
         Path outside = Files.createDirectory(temporary.resolve("outside"));
         Path kept = Files.writeString(outside.resolve("kept"), "");
         Files.createSymbolicLink(directory.resolve("link"), outside);
@@ -233,7 +240,8 @@ class PinnedSandboxEnvironmentTest {
 
     private void refused(String name, String value, String reason) {
         assertThatThrownBy(
-                () -> environment.create("s1", directory, withSysctls(Map.of(name, value)).build()))
+                () -> environment.create("s1", directory, withSysctls(Map.of(name, value)).build(),
+                        Optional.empty()))
                 .isInstanceOfSatisfying(LifecycleException.class,
                         e -> assertThat(e.kind()).isEqualTo(LifecycleException.Kind.INVALID))
                 .hasMessageContaining("linux.sysctls: " + name).hasMessageContaining(reason);

@@ -9,7 +9,6 @@ import io.berth.imagestore.Images;
 import io.berth.imagestore.LayerLimits;
 import io.berth.imagestore.RegistryAuth;
 import io.berth.imagestore.Snapshots;
-import io.berth.linux.Fd;
 import io.berth.linux.IdMaps;
 import io.berth.linux.NetworkInterfaces;
 import io.berth.runtime.cgroup.CgroupDetail;
@@ -80,7 +79,7 @@ final class FakeNode {
 
     BerthConfig config() {
         return new BerthConfig(directory.resolve("root"), directory.resolve("state"),
-                directory.resolve("state/berth.sock"), Optional.empty(), "runc", "cgroupfs",
+                directory.resolve("state/berth.sock"), Optional.empty(), "runc", "cgroupfs", true,
                 new BerthConfig.Log("info", false),
                 Map.of("runc", new BerthConfig.OciHandler("runc", List.of())),
                 new BerthConfig.Registry(directory.resolve("registries.conf"), List.of(), List.of(),
@@ -97,7 +96,8 @@ final class FakeNode {
     }
 
     Seams seams() {
-        HostFacts host = new HostFacts(Set.of(), true, 0, true, false, false, false, true, Optional.empty(),
+        HostFacts host = new HostFacts(Set.of(), true, 0, true, false, Optional.empty(), false, true,
+                Optional.empty(),
                 true,
                 Set.of("cpu", "memory", "pids"), new KernelVersion(6, 1));
         return new Seams(new FakeImages(), new FakeSnapshots(), new FakeShims(),
@@ -144,7 +144,8 @@ final class FakeNode {
 
     private final class FakeEnvironment implements SandboxEnvironment {
         @Override
-        public Made create(String sandboxId, Path home, PodSandboxConfig config) throws IOException {
+        public Made create(String sandboxId, Path home, PodSandboxConfig config, Optional<String> selinux)
+                throws IOException {
             step("environment.create");
             Files.createDirectories(home.resolve("shm"));
             for (String file : List.of("hostname", "hosts", "resolv.conf", "net", "ipc", "uts")) {
@@ -518,8 +519,7 @@ final class FakeNode {
         }
 
         @Override
-        public void mount(String key, Path target, boolean readOnly, Optional<Fd> userNamespace)
-                throws ImageException {
+        public void mount(String key, Path target, MountOptions options) throws ImageException {
             step("snapshot.mount", message -> new ImageException(ImageException.Kind.INTERNAL, message));
             try {
                 Files.createDirectories(target);

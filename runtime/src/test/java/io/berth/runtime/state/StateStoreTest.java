@@ -225,7 +225,7 @@ class StateStoreTest {
                 PodSandboxConfig.newBuilder().setMetadata(PodSandboxMetadata.newBuilder().setName("web"))
                         .build(),
                 "", "runc", 17, "/pod", Map.of("network", Path.of("/run/net")),
-                Map.of("hosts", Path.of("/run/hosts")), Optional.empty(), Optional.empty());
+                Map.of("hosts", Path.of("/run/hosts")), Optional.empty(), Optional.empty(), "s0:c1,c2");
     }
 
     private static ContainerRecord container(String id) {
