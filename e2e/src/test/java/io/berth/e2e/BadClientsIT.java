@@ -55,6 +55,7 @@ import org.testcontainers.junit.jupiter.Testcontainers;
 final class BadClientsIT {
     private static final int REQUESTS = Integer.getInteger("e2e.requests", 100_000);
     private static final int CONNECTIONS = 100;
+    private static final int CALLS_OF_A_CONNECTION = 1024;
     /** What a good client's call may take meanwhile, on two busy cores. */
     private static final Duration LIMIT = Duration.ofSeconds(10);
     private static final Duration PATIENCE = Duration.ofSeconds(60);
@@ -201,8 +202,23 @@ final class BadClientsIT {
                 call.halfClose();
             }
             assertServed();
-            assertThat(answered.await(2, TimeUnit.MINUTES)).isTrue();
+            assertThat(answered.await(5, TimeUnit.MINUTES)).isTrue();
             assertThat(failed.get()).isZero();
+        }
+        assertNothingIsHeld();
+    }
+
+    @Test
+    void callsBeyondAConnectionsLimitAreRefusedAndOthersServed() throws Exception {
+        try (RawHttp2 bad = new RawHttp2(NODE.server().socket())) {
+            Thread.startVirtualThread(bad::listen);
+            bad.awaitSettings();
+            for (int i = 0; i < 2 * CALLS_OF_A_CONNECTION; i++) {
+                bad.call("GetContainerEvents");
+            }
+            Await.until("the rest is refused", PATIENCE, bad::refused,
+                    count -> count == CALLS_OF_A_CONNECTION);
+            assertServed();
         }
         assertNothingIsHeld();
     }
@@ -349,7 +365,7 @@ final class BadClientsIT {
     private void assertNothingIsHeld() {
         long pid = NODE.server().pid();
         assertThat(ProcessHandle.of(pid).orElseThrow().isAlive()).isTrue();
-        Footprint after = Await.until("everything is given back", LIMIT, () -> Footprint.of(pid),
+        Footprint after = Await.until("everything is given back", PATIENCE, () -> Footprint.of(pid),
                 now -> now.descriptors() <= before.descriptors() + 2
                         && now.virtualThreads() <= before.virtualThreads() + 1
                         && now.heapKib() < before.heapKib() + HEAP_GROWTH_KIB);

@@ -12,6 +12,7 @@ import io.berth.e2e.cri.LogLine;
 import io.berth.e2e.cri.PodHandle;
 import io.berth.e2e.node.Node;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.stream.IntStream;
@@ -64,18 +65,16 @@ final class RestartIT {
                             "echo last words; usleep 300000; exit 9"));
             container.awaitLog(1);
             NODE.server().kill();
-            Await.until("the process is gone", Duration.ofSeconds(30),
-                    () -> ProcessHandle.allProcesses().map(process -> process.info().commandLine().orElse(""))
-                            .noneMatch(line -> line.contains("last words; usleep")),
-                    gone -> gone);
-            Instant gone = Instant.now();
+            Await.until("its supervisor has written how it ended", Duration.ofSeconds(30),
+                    () -> Files.exists(NODE.exitFile(container.id())), exists -> exists);
+            Instant before = Instant.now();
             NODE.server().start();
 
             ContainerStatus status = container.status();
             assertThat(status.getState()).isEqualTo(ContainerState.CONTAINER_EXITED);
             assertThat(status.getExitCode()).isEqualTo(9);
             assertThat(Instant.ofEpochSecond(0, status.getFinishedAt()))
-                    .isBeforeOrEqualTo(gone.plusMillis(500));
+                    .isBetween(Instant.ofEpochSecond(0, status.getStartedAt()), before);
             assertThat(container.log()).extracting(LogLine::text).containsExactly("last words");
         }
     }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.berth.cri.v1.ContainerState;
 import io.berth.cri.v1.ContainerStatus;
+import io.berth.cri.v1.Mount;
 import io.berth.e2e.cri.Await;
 import io.berth.e2e.cri.Configs;
 import io.berth.e2e.cri.ContainerHandle;
@@ -12,6 +13,9 @@ import io.berth.e2e.cri.EventQueue;
 import io.berth.e2e.cri.PodHandle;
 import io.berth.e2e.node.Node;
 import io.berth.e2e.node.ShimProcess;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
@@ -108,15 +112,18 @@ final class ShimFaultsIT {
     }
 
     @Test
-    void aFrozenShimIsTakenUpByTheNextDaemonWhichServesAtOnce() {
+    void aFrozenShimIsTakenUpByTheNextDaemonWhichServesAtOnce() throws IOException {
         try (PodHandle pod = NODE.pod("frozen-restart", handler)) {
+            Path shared = Files.createTempDirectory(NODE.directory(), "shared");
             ContainerHandle frozen = pod.start(Configs.container("main", NODE.busybox(), "sh", "-c",
-                    "while [ ! -e /end ]; do usleep 10000; done; exit 5"));
+                    "while [ ! -e /shared/end ]; do usleep 10000; done; exit 5")
+                    .addMounts(
+                            Mount.newBuilder().setHostPath(shared.toString()).setContainerPath("/shared")));
             ContainerHandle other = pod.start(Configs.container("other", NODE.busybox(), "sleep", "1000"));
             ShimProcess shim = ShimProcess.of(frozen.id());
-            frozen.sh("(sleep 1; touch /end) >/dev/null 2>&1 &");
             shim.freeze();
             NODE.server().kill();
+            Files.createFile(shared.resolve("end"));
             NODE.server().start();
 
             assertThat(frozen.status().getState()).isEqualTo(ContainerState.CONTAINER_RUNNING);

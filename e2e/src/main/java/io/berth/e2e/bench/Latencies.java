@@ -4,7 +4,7 @@ import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /** Durations of one kind of call, from many threads. */
-final class Latencies {
+public final class Latencies {
     private static final double NANOS_PER_MILLI = 1e6;
     private static final double MEDIAN = 0.5;
     private static final double NINETY_NINTH = 0.99;
@@ -12,7 +12,7 @@ final class Latencies {
     private final AtomicInteger count = new AtomicInteger();
     private long[] nanos = new long[1 << 12];
 
-    synchronized void add(long nanoseconds) {
+    public synchronized void add(long nanoseconds) {
         int index = count.getAndIncrement();
         if (index == nanos.length) {
             nanos = Arrays.copyOf(nanos, 2 * nanos.length);
@@ -20,15 +20,17 @@ final class Latencies {
         nanos[index] = nanoseconds;
     }
 
-    int count() {
+    public int count() {
         return count.get();
     }
 
-    double medianMillis() {
+    /** NaN where there is none. */
+    public double medianMillis() {
         return quantile(MEDIAN);
     }
 
-    double ninetyNinthMillis() {
+    /** NaN where there is none. */
+    public double ninetyNinthMillis() {
         return quantile(NINETY_NINTH);
     }
 

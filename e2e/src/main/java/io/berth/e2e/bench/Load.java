@@ -40,6 +40,7 @@ public final class Load {
     private static final Duration STATS_INTERVAL = Duration.ofSeconds(10);
     private static final long PROBE_TIMEOUT_SECONDS = 60;
     private static final Duration EVENTS_PATIENCE = Duration.ofSeconds(20);
+    private static final Duration SETTLING_TIME = Duration.ofSeconds(20);
     private static final double KIB_PER_MB = 1e6 / 1024;
     private static final int CONTAINERS_OF_A_POD = 2;
     /** Moments at which the daemon is looked at, as shares of the duration. */
@@ -91,14 +92,26 @@ public final class Load {
             subscription.cancel(null);
             join(subscriber);
         }
-        // The daemon sees within a second that the subscriber is gone.
-        sleepUntil(System.nanoTime() + 2 * LIST_INTERVAL.toNanos());
-        Footprint after = Footprint.of(pid);
+        Footprint after = settled(before);
         look("before", before);
         look("after", after);
         figures.put("failed_calls", (double) failures.size());
         failures.stream().distinct().limit(5).forEach(System.err::println);
         return figures;
+    }
+
+    /** As it stays. The daemon sees within a second, on a busy machine later, that calls of before are over. */
+    private Footprint settled(Footprint before) {
+        long end = System.nanoTime() + SETTLING_TIME.toNanos();
+        while (true) {
+            sleepUntil(System.nanoTime() + LIST_INTERVAL.toNanos());
+            Footprint now = Footprint.of(pid);
+            boolean isSettled = now.virtualThreads() <= before.virtualThreads()
+                    && now.descriptors() <= before.descriptors();
+            if (isSettled || System.nanoTime() > end) {
+                return now;
+            }
+        }
     }
 
     private record Pod(PodHandle pod, List<ContainerHandle> containers) {

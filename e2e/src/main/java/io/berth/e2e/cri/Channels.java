@@ -22,6 +22,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Channels implements AutoCloseable {
     private static final Duration PATIENCE = Duration.ofSeconds(20);
+    private static final long PATIENCE_SECONDS = PATIENCE.toSeconds() * Await.SLOWNESS;
     /** Of v5: the channel that ends the one it names. */
     private static final int CLOSE = 255;
 
@@ -41,7 +42,7 @@ public final class Channels implements AutoCloseable {
         HttpClient http = HttpClient.newHttpClient();
         WebSocket socket = http.newWebSocketBuilder().subprotocols(protocol)
                 .buildAsync(URI.create(url.replaceFirst("^http", "ws")), received)
-                .orTimeout(PATIENCE.toSeconds(), TimeUnit.SECONDS).join();
+                .orTimeout(PATIENCE_SECONDS, TimeUnit.SECONDS).join();
         return new Channels(http, socket, received);
     }
 
@@ -61,7 +62,7 @@ public final class Channels implements AutoCloseable {
     }
 
     private void send(ByteBuffer message) {
-        socket.sendBinary(message, true).orTimeout(PATIENCE.toSeconds(), TimeUnit.SECONDS).join();
+        socket.sendBinary(message, true).orTimeout(PATIENCE_SECONDS, TimeUnit.SECONDS).join();
     }
 
     /** Waits until {@code channel} has said {@code part}; gives all that it has said. */
@@ -72,7 +73,7 @@ public final class Channels implements AutoCloseable {
 
     /** Waits for the server's end of the connection; gives all that {@code channel} has said. */
     public String awaitEnd(int channel) {
-        received.end.orTimeout(PATIENCE.toSeconds(), TimeUnit.SECONDS).join();
+        received.end.orTimeout(PATIENCE_SECONDS, TimeUnit.SECONDS).join();
         return text(channel);
     }
 

@@ -3,6 +3,7 @@ package io.berth.e2e.cri;
 import io.berth.cri.v1.ContainerEventResponse;
 import io.berth.cri.v1.ContainerEventType;
 import io.berth.cri.v1.GetEventsRequest;
+import io.berth.cri.v1.VersionRequest;
 import io.grpc.StatusRuntimeException;
 import java.time.Duration;
 import java.util.Iterator;
@@ -11,7 +12,7 @@ import java.util.concurrent.TimeUnit;
 
 /** The container events of a server, from now on and until the connection ends. */
 public final class EventQueue {
-    /** The server subscribes when the call has arrived there, and does not say so. */
+    /** The server subscribes when the call has arrived there, and does not say so; other calls of then are answered by now. */
     private static final Duration SUBSCRIPTION = Duration.ofMillis(200);
 
     private final LinkedBlockingQueue<ContainerEventResponse> events = new LinkedBlockingQueue<>();
@@ -26,6 +27,7 @@ public final class EventQueue {
                 // The server or the test has ended: who waits for an event hears of its absence.
             }
         });
+        cri.runtime().version(VersionRequest.getDefaultInstance());
         sleep(SUBSCRIPTION);
     }
 

@@ -11,6 +11,7 @@ import java.nio.channels.Channels;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 
@@ -20,8 +21,10 @@ import java.util.Map;
  */
 public final class RawHttp2 implements AutoCloseable {
     private static final String PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    private static final Duration PATIENCE = Duration.ofSeconds(20);
     private static final int DATA = 0;
     private static final int HEADERS = 1;
+    private static final int RST_STREAM = 3;
     private static final int SETTINGS = 4;
     private static final int PING = 6;
     private static final int WINDOW_UPDATE = 8;
@@ -30,12 +33,15 @@ public final class RawHttp2 implements AutoCloseable {
     private static final int END_STREAM = 1;
     private static final int END_HEADERS = 4;
     private static final int LITERAL = 0;
+    private static final int REFUSED_STREAM = 7;
 
     private final SocketChannel channel;
     private final Map<Integer, Integer> windows = new HashMap<>();
     private int streamWindow = 65_535;
     private int connectionWindow = 65_535;
     private boolean closed;
+    private boolean agreed;
+    private int refused;
     private int nextStream = 1;
 
     /** Connects to the Unix socket {@code socket}, and says the preface and empty settings. */
@@ -100,6 +106,22 @@ public final class RawHttp2 implements AutoCloseable {
         }
     }
 
+    /** Waits until the server's settings, its limits among them, hold; somebody must {@link #listen}. */
+    public void awaitSettings() {
+        Await.until("the server has said its settings", PATIENCE, () -> {
+            synchronized (windows) {
+                return agreed;
+            }
+        }, said -> said);
+    }
+
+    /** How many calls the server would not begin. */
+    public int refused() {
+        synchronized (windows) {
+            return refused;
+        }
+    }
+
     private void hear(int type, int flags, int stream, byte[] payload) throws IOException {
         ByteBuffer body = ByteBuffer.wrap(payload);
         synchronized (windows) {
@@ -108,6 +130,8 @@ public final class RawHttp2 implements AutoCloseable {
             } else if (type == WINDOW_UPDATE) {
                 int more = body.getInt();
                 windows.computeIfPresent(stream, (id, window) -> window + more);
+            } else if (type == RST_STREAM) {
+                refused += body.getInt() == REFUSED_STREAM ? 1 : 0;
             } else if (type == SETTINGS) {
                 while (body.hasRemaining()) {
                     if (body.getShort() == INITIAL_WINDOW_SIZE) {
@@ -123,6 +147,9 @@ public final class RawHttp2 implements AutoCloseable {
             frame(PING, ACK, 0, payload);
         } else if (type == SETTINGS && (flags & ACK) == 0) {
             frame(SETTINGS, ACK, 0, new byte[0]);
+            synchronized (windows) {
+                agreed = true;
+            }
         }
     }
 

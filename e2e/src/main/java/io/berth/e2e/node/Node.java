@@ -158,6 +158,11 @@ public final class Node implements Startable {
         return parts().directory();
     }
 
+    /** What a container's supervisor writes when the container has ended, until the daemon has taken note. */
+    public Path exitFile(String container) {
+        return directory().resolve("d/state/containers").resolve(container).resolve("exit");
+    }
+
     /** Where pods log to, a directory for each. */
     public Path logs() {
         return directory().resolve("logs");

@@ -26,6 +26,7 @@ final class NativeShim implements Shim {
     private static final Logger LOG = LoggerFactory.getLogger(NativeShim.class);
     private static final int SIGKILL = 9;
     private static final byte[] NOTHING = {};
+    private static final Duration RETRY_PAUSE = Duration.ofSeconds(1);
 
     private final Path directory;
     private final long shimPid;
@@ -256,8 +257,11 @@ final class NativeShim implements Shim {
     private void awaitExit(@Nullable ShimConnection greeted) {
         try {
             ExitRecord record = watchForExit(greeted);
-            if (record == null && !closed) {
-                record = ExitFile.read(directory).orElseGet(this::lost);
+            while (record == null && !closed) {
+                record = ExitFile.read(directory).orElse(null);
+                if (record == null) {
+                    record = afterSilence();
+                }
             }
             if (record != null) {
                 exit.complete(record);
@@ -268,6 +272,25 @@ final class NativeShim implements Shim {
             if (closed) {
                 closeProcesses();
             }
+        }
+    }
+
+    /**
+     * The connection has ended without a record. That alone is not the shim's end: a shim that answers just as a deadline passes
+     * finds its connection closed, and one that is stopped takes no more of them. Only without its shim is a container lost.
+     */
+    private @Nullable ExitRecord afterSilence() {
+        try {
+            if (!shimProcess.awaitExit(RETRY_PAUSE)) {
+                return closed ? null : watchForExit(null);
+            }
+            // Its last deed may have been to write it.
+            return ExitFile.read(directory).orElseGet(this::lost);
+        } catch (LinuxException e) {
+            throw new IllegalStateException("wait for shim process " + shimPid, e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("interrupted in the wait for shim process " + shimPid, e);
         }
     }
 
