@@ -19,6 +19,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
@@ -129,6 +130,35 @@ final class ImageToolsIT {
         Command.Result gone = berth.image("inspect", id);
         assertThat(gone.exitCode()).isEqualTo(3);
         assertThat(gone.output()).contains("no image " + id);
+    }
+
+    @Test
+    void everyCommandSaysWhatItDidAsJson() throws IOException {
+        TestImage image = image("json", Compression.GZIP);
+        String reference = NODE.registry().push("e2e/json", "1", image);
+        String other = "registry.example.com/json:2";
+        String archive = NODE.directory().resolve("json.tar").toString();
+
+        assertThat(json("pull", reference).path("id").asText()).isEqualTo(image.id());
+        assertThat(json("tag", reference, other).path("tags").toString()).contains(reference, other);
+        assertThat(json("untag", other).path("tags").toString()).contains(reference).doesNotContain(other);
+        assertThat(json("inspect", reference).path("layers")).hasSize(2);
+        assertThat(json("export", "-o", archive, reference).path("id").asText()).isEqualTo(image.id());
+        assertThat(json("rm", reference).path("id").asText()).isEqualTo(image.id());
+        JsonNode imported = json("import", archive);
+        assertThat(imported.path("id").asText()).isEqualTo(image.id());
+        assertThat(imported.path("tags").get(0).asText()).isEqualTo(reference);
+        berth.imageDone("untag", reference);
+        assertThat(JSON.readTree(berth.imageDone("prune", "--dry-run", "--format", "json")).findValuesAsText("id"))
+                .contains(image.id());
+        berth.imageDone("rm", image.id());
+    }
+
+    /** The one image of a command's document. */
+    private static JsonNode json(String... arguments) throws IOException {
+        List<String> all = new ArrayList<>(List.of(arguments));
+        all.addAll(1, List.of("--format", "json"));
+        return JSON.readTree(berth.imageDone(all.toArray(String[]::new))).get(0);
     }
 
     @Test

@@ -1,13 +1,9 @@
 package io.berth.linux;
 
-import com.sun.jna.Native;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashSet;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Set;
 
@@ -16,12 +12,11 @@ import java.util.Set;
  * never followed.
  */
 public final class FileTree {
-    private static final int LISTING_BYTES = 32 << 10;
-    private static final int DT_DIR = 4;
-    private static final int DT_UNKNOWN = 0;
     /** Directories open at one time; what is deeper is first moved up. */
     private static final int MAX_DEPTH = 128;
     private static final int MAX_MEASURED_DEPTH = 4096;
+    /** What a level of those keeps of its listing: small, for there may be thousands. */
+    private static final int MEASURED_BYTES = 4 << 10;
     private static final int OPEN_DIRECTORY = OpenFlags.O_RDONLY | OpenFlags.O_DIRECTORY
             | OpenFlags.O_NOFOLLOW;
 
@@ -33,25 +28,17 @@ public final class FileTree {
 
     private FileTree() {}
 
-    /** What is in {@code directory}, which must be open for reading; no {@code .} and {@code ..}. */
+    /**
+     * All that is in {@code directory}, which must be open for reading; no {@code .} and {@code ..}. For directories that nobody
+     * can fill; others have {@link DirectoryListing}.
+     */
     public static List<Entry> list(Fd directory) throws LinuxException {
         List<Entry> entries = new ArrayList<>();
-        byte[] listing = new byte[LISTING_BYTES];
-        ByteBuffer numbers = ByteBuffer.wrap(listing).order(ByteOrder.nativeOrder());
-        while (true) {
-            long length = FileCalls.syscall(FileCalls.SYS_GETDENTS64, directory.number(), listing,
-                    listing.length);
-            if (length < 0) {
-                throw new LinuxException("getdents64", null, Native.getLastError());
-            }
-            if (length == 0) {
-                return entries;
-            }
-            // struct linux_dirent64: inode 8, offset 8, record length 2, type 1, name.
-            for (int at = 0; at < length; at += Short.toUnsignedInt(numbers.getShort(at + 16))) {
-                add(entries, directory, listing, at + 19, listing[at + 18]);
-            }
+        DirectoryListing listing = new DirectoryListing(directory);
+        for (Entry entry; (entry = listing.next()) != null;) {
+            entries.add(entry);
         }
+        return entries;
     }
 
     /**
@@ -91,11 +78,12 @@ public final class FileTree {
             Measure measure = new Measure(top);
             while (!levels.isEmpty()) {
                 Level level = levels.element();
-                if (!level.entries.hasNext()) {
+                Entry entry = level.entries.next();
+                if (entry == null) {
                     levels.pop().directory.close();
                     continue;
                 }
-                RawPath name = level.entries.next().name();
+                RawPath name = entry.name();
                 Stat stat = Openat.stat(level.directory, name);
                 if (stat != null && measure.count(stat) && stat.isDirectory()
                         && levels.size() < MAX_MEASURED_DEPTH
@@ -157,9 +145,9 @@ public final class FileTree {
     }
 
     /** An open directory and what of it is still to be looked at. */
-    private record Level(Fd directory, Iterator<Entry> entries) {
-        static Level of(Fd directory) throws LinuxException {
-            return new Level(directory, list(directory).iterator());
+    private record Level(Fd directory, DirectoryListing entries) {
+        static Level of(Fd directory) {
+            return new Level(directory, new DirectoryListing(directory, MEASURED_BYTES));
         }
     }
 
@@ -195,7 +183,8 @@ public final class FileTree {
 
     private static long empty(Fd top, Fd directory, int depth) throws LinuxException {
         long deleted = 0;
-        for (Entry entry : list(directory)) {
+        DirectoryListing listing = new DirectoryListing(directory);
+        for (Entry entry; (entry = listing.next()) != null;) {
             if (!entry.directory()) {
                 Openat.unlink(directory, entry.name());
             } else if (depth == MAX_DEPTH) {
@@ -223,25 +212,5 @@ public final class FileTree {
                 }
             }
         }
-    }
-
-    private static void add(List<Entry> entries, Fd directory, byte[] listing, int start, int type)
-            throws LinuxException {
-        int end = start;
-        while (listing[end] != 0) {
-            end++;
-        }
-        boolean dots = listing[start] == '.'
-                && (end == start + 1 || (end == start + 2 && listing[start + 1] == '.'));
-        if (dots) {
-            return;
-        }
-        RawPath name = RawPath.of(listing, start, end - start);
-        boolean isDirectory = type == DT_DIR;
-        if (type == DT_UNKNOWN) {
-            Stat stat = Openat.stat(directory, name);
-            isDirectory = stat != null && stat.isDirectory();
-        }
-        entries.add(new Entry(name, isDirectory));
     }
 }

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -33,6 +35,27 @@ class FileTreeTest {
         }
 
         assertThat(folder.resolve("top")).doesNotExist();
+    }
+
+    @Test
+    void aDirectoryOfManyNamesIsReadAndDeletedPieceByPiece() throws Exception {
+        Path many = Files.createDirectory(folder.resolve("many"));
+        Set<String> names = new HashSet<>();
+        for (int i = 0; i < 3000; i++) {
+            names.add("name-" + i);
+            Files.createFile(many.resolve("name-" + i));
+        }
+        try (Fd parent = open(folder); Fd directory = open(many)) {
+            DirectoryListing listing = new DirectoryListing(directory, 512);
+            Set<String> listed = new HashSet<>();
+            for (FileTree.Entry entry; (entry = listing.next()) != null;) {
+                listed.add(entry.name().toString());
+            }
+
+            assertThat(listed).isEqualTo(names);
+            assertThat(FileTree.measure(RawPath.of(many)).inodes()).isEqualTo(3001);
+            assertThat(FileTree.delete(parent, RawPath.of("many"))).isEqualTo(3001);
+        }
     }
 
     @Test

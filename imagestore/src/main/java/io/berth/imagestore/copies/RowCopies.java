@@ -71,9 +71,11 @@ public final class RowCopies {
     /** Makes the copies of some rows equal to the rows: written, or deleted where there is no such row. */
     public void update(Connection connection, String table, Collection<String> keys)
             throws SQLException, IOException {
+        if (keys.isEmpty()) {
+            return;
+        }
         Table of = table(table);
-        Files.createDirectories(home(of),
-                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+        makeDirectory(home(of));
         try (PreparedStatement select = connection.prepareStatement(
                 "SELECT * FROM " + of.name() + " WHERE " + of.key() + " = ?")) {
             for (String key : keys) {
@@ -109,6 +111,7 @@ public final class RowCopies {
                 }
             }
         }
+        makeDirectory(directory);
         write(directory.resolve(VERSION), (schemaVersion + "\n").getBytes(StandardCharsets.US_ASCII));
     }
 
@@ -142,6 +145,11 @@ public final class RowCopies {
             }
         }
         return new Restored(rows, problems);
+    }
+
+    private static void makeDirectory(Path directory) throws IOException {
+        Files.createDirectories(directory,
+                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
     }
 
     private List<Path> files(Table table) throws IOException {

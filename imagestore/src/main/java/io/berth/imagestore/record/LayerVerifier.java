@@ -2,6 +2,7 @@ package io.berth.imagestore.record;
 
 import io.berth.imagestore.ImageException;
 import io.berth.imagestore.ImageException.Kind;
+import io.berth.linux.DirectoryListing;
 import io.berth.linux.Fd;
 import io.berth.linux.FileTree;
 import io.berth.linux.LinuxException;
@@ -228,7 +229,8 @@ public final class LayerVerifier {
                 }
                 String directory = directories.pop();
                 try (Fd fd = tree.openDirectory(directory)) {
-                    for (FileTree.Entry entry : FileTree.list(fd)) {
+                    DirectoryListing listing = new DirectoryListing(fd);
+                    for (FileTree.Entry entry; (entry = listing.next()) != null;) {
                         String name = new String(entry.name().toBytes(),
                                 StandardCharsets.ISO_8859_1);
                         String path = directory.isEmpty() ? name : directory + "/" + name;

@@ -4,6 +4,7 @@ import com.github.luben.zstd.RecyclingBufferPool;
 import com.github.luben.zstd.ZstdOutputStreamNoFinalizer;
 import io.berth.imagestore.record.RecordItem.Attributes;
 import io.berth.imagestore.record.RecordItem.Extent;
+import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
@@ -16,6 +17,8 @@ import java.util.Map;
 /** Writes a layer's record while the layer is unpacked. */
 public final class RecordWriter implements AutoCloseable {
     private static final int PENDING_BYTES = 64 << 10;
+    /** A record has some twenty numbers and texts for each file; each alone would be a call into the compressor's library. */
+    private static final int BUFFER_BYTES = 16 << 10;
     /** Headers are mostly zeros and repetition: the fastest level leaves about thirty bytes of each. */
     private static final int LEVEL = 1;
 
@@ -40,7 +43,8 @@ public final class RecordWriter implements AutoCloseable {
         file = new RecordOutput(path, hash);
         try {
             file.write(RecordFormat.MAGIC);
-            out = new ZstdOutputStreamNoFinalizer(file, RecyclingBufferPool.INSTANCE, LEVEL);
+            out = new BufferedOutputStream(
+                    new ZstdOutputStreamNoFinalizer(file, RecyclingBufferPool.INSTANCE, LEVEL), BUFFER_BYTES);
         } catch (IOException e) {
             file.close();
             throw e;

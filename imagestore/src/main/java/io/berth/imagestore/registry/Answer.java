@@ -62,7 +62,7 @@ final class Answer implements AutoCloseable {
                 : response.getEntity().getContent();
     }
 
-    /** Frees the connection, dropping what was not read. Reads in other threads fail. */
+    /** Frees the connection, dropping what was not read. */
     @Override
     public void close() {
         try {
@@ -73,6 +73,11 @@ final class Answer implements AutoCloseable {
         } catch (IOException e) {
             // The connection is dropped below; what it had to say was not wanted.
         }
+        abort();
+    }
+
+    /** Drops the connection without waiting for anything that may still come. Reads in other threads fail. */
+    void abort() {
         request.cancel();
         try {
             response.close();

@@ -197,7 +197,8 @@ final class BlobStream extends InputStream {
         Answer open = answer;
         answer = null;
         if (open != null) {
-            open.close();
+            // Another thread may be reading, from a server that says nothing.
+            open.abort();
         }
     }
 

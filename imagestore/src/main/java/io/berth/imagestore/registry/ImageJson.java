@@ -12,11 +12,13 @@ import java.io.IOException;
 
 /**
  * JSON from registries, archives and the node's files, within limits: at most {@value #MAX_DEPTH} levels, numbers of at
- * most {@value #MAX_DIGITS} digits, nothing behind the end. How large a document may be is its reader's to say.
+ * most {@value #MAX_DIGITS} digits, {@value #MAX_TOKENS} tokens (a node of the tree takes fifty times the bytes of {@code {}}),
+ * nothing behind the end. How large a document may be is its reader's to say.
  */
 public final class ImageJson {
     static final int MAX_DEPTH = 64;
     static final int MAX_DIGITS = 64;
+    static final int MAX_TOKENS = 400_000;
 
     private static final ObjectMapper LENIENT = mapper(false);
     private static final ObjectMapper STRICT = mapper(true);
@@ -61,7 +63,7 @@ public final class ImageJson {
     private static ObjectMapper mapper(boolean strict) {
         JsonFactory factory = JsonFactory.builder()
                 .streamReadConstraints(StreamReadConstraints.builder().maxNestingDepth(MAX_DEPTH)
-                        .maxNumberLength(MAX_DIGITS).build())
+                        .maxNumberLength(MAX_DIGITS).maxTokenCount(MAX_TOKENS).build())
                 .configure(StreamReadFeature.STRICT_DUPLICATE_DETECTION, strict).build();
         return new ObjectMapper(factory).enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
     }

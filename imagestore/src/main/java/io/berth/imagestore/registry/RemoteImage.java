@@ -9,7 +9,8 @@ import java.util.List;
 
 /** An image of a registry, read from the endpoint that named it, and from those behind that one where it fails. */
 final class RemoteImage implements Resolved {
-    private static final int MAX_CONFIG = 16 << 20;
+    /** As the other tools that read configs. The daemon keeps each image's in memory. */
+    private static final int MAX_CONFIG = 4 << 20;
 
     private final ImageReference reference;
     private final Digest digest;

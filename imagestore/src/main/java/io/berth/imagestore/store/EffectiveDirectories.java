@@ -14,6 +14,8 @@ import io.berth.linux.Xattr;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -31,11 +33,13 @@ final class EffectiveDirectories {
     /** A layer and its directory. */
     record Level(Path path, Layer layer) {
         boolean implies(String directory) {
-            return layer.impliedDirectories().contains(directory);
+            // They are sorted, and there may be a hundred thousand.
+            return Collections.binarySearch(layer.impliedDirectories(), directory) >= 0;
         }
     }
 
     private final List<Level> levels;
+    private final IdentityHashMap<Level, Way> ways = new IdentityHashMap<>();
 
     /** @param levels topmost first */
     EffectiveDirectories(List<Level> levels) {
@@ -110,19 +114,65 @@ final class EffectiveDirectories {
     }
 
     /** Whether {@code level} hides what lower layers have at {@code path}: by a file or opaque directory on the way. */
-    private static boolean hidesBelow(Level level, String path) throws LinuxException {
-        for (int slash = path.indexOf('/');; slash = path.indexOf('/', slash + 1)) {
-            String prefix = slash < 0 ? path : path.substring(0, slash);
-            Stat stat = stat(level, prefix);
-            if (stat == null) {
-                return false;
+    private boolean hidesBelow(Level level, String path) throws LinuxException {
+        Way way = ways.computeIfAbsent(level, key -> new Way());
+        int end = way.turnTo(path);
+        while (way.last() == Step.OPEN && end < path.length()) {
+            int slash = path.indexOf('/', end + 1);
+            end = slash < 0 ? path.length() : slash;
+            way.add(end, step(level, path.substring(0, end)));
+        }
+        return way.last() == Step.HIDING;
+    }
+
+    private static Step step(Level level, String path) throws LinuxException {
+        Stat stat = stat(level, path);
+        if (stat == null) {
+            return Step.ABSENT;
+        }
+        return stat.isDirectory() && !isOpaque(level, path) ? Step.OPEN : Step.HIDING;
+    }
+
+    /** What a layer has at one directory of a path. */
+    private enum Step {
+        OPEN, HIDING, ABSENT
+    }
+
+    /**
+     * What is known of the way to the path that was asked for last. Paths come sorted, so the next shares most of it; without
+     * this, a name of two thousand directories would be looked at two million times.
+     */
+    private static final class Way {
+        private String path = "";
+        private final List<Integer> ends = new ArrayList<>();
+        private final List<Step> steps = new ArrayList<>();
+
+        /** Forgets what does not lead to {@code other}; returns where in it the known part ends, -1 for none. */
+        int turnTo(String other) {
+            int common = 0;
+            while (common < Math.min(path.length(), other.length())
+                    && path.charAt(common) == other.charAt(common)) {
+                common++;
             }
-            if (!stat.isDirectory() || isOpaque(level, prefix)) {
-                return true;
+            while (!ends.isEmpty() && !leadsTo(ends.getLast(), common, other)) {
+                ends.removeLast();
+                steps.removeLast();
             }
-            if (slash < 0) {
-                return false;
-            }
+            path = other;
+            return ends.isEmpty() ? -1 : ends.getLast();
+        }
+
+        void add(int end, Step step) {
+            ends.add(end);
+            steps.add(step);
+        }
+
+        Step last() {
+            return steps.isEmpty() ? Step.OPEN : steps.getLast();
+        }
+
+        private static boolean leadsTo(int end, int common, String other) {
+            return end <= common && (end == other.length() || other.charAt(end) == '/');
         }
     }
 

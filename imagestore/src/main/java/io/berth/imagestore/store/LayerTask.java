@@ -5,17 +5,13 @@ import io.berth.imagestore.ImageException.Kind;
 import io.berth.imagestore.registry.Descriptor;
 import io.berth.imagestore.unpack.LayerUnpacker;
 import io.berth.imagestore.unpack.UnpackedLayer;
-import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
-import java.io.FilterInputStream;
-import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Semaphore;
-import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -32,7 +28,7 @@ final class LayerTask {
     private final CompletableFuture<UnpackedLayer> result = new CompletableFuture<>();
     private final Thread worker;
     private volatile boolean started;
-    private final AtomicLong received = new AtomicLong();
+    private final ReceivedBytes received;
     /** Pulls that want this layer; guarded by the lock of {@link Layers}. */
     private int holders;
 
@@ -43,6 +39,7 @@ final class LayerTask {
         this.blob = blob;
         this.source = source.retain();
         this.directory = directory;
+        this.received = new ReceivedBytes(blob, meters, System::nanoTime);
         this.name = directory.newName();
         try {
             this.path = directory.newIngest(name);
@@ -88,7 +85,7 @@ final class LayerTask {
 
     /** Bytes of the blob that have come. */
     long received() {
-        return received.get();
+        return received.bytes();
     }
 
     /** Whether the layer is unpacked. */
@@ -101,9 +98,24 @@ final class LayerTask {
         return result.isCompletedExceptionally();
     }
 
+    /** Completes {@code fault} as soon as this has failed. */
+    void tellFailure(CompletableFuture<?> fault) {
+        CompletableFuture<?> ignored = result.whenComplete((unpacked, failure) -> {
+            if (failure != null) {
+                fault.completeExceptionally(failure);
+            }
+        });
+    }
+
     /** Waits for the layer. */
     UnpackedLayer await() throws ImageException, InterruptedException {
+        return await(new CompletableFuture<>());
+    }
+
+    /** Waits for the layer, or until {@code fault} says that it is not needed: then fails with that. */
+    UnpackedLayer await(CompletableFuture<?> fault) throws ImageException, InterruptedException {
         try {
+            CompletableFuture.anyOf(result, fault).get();
             return result.get();
         } catch (ExecutionException e) {
             if (e.getCause() instanceof ImageException image) {
@@ -148,31 +160,14 @@ final class LayerTask {
         } catch (ImageException | RuntimeException | Error e) {
             result.completeExceptionally(e);
         } finally {
+            received.close();
             source.release();
         }
     }
 
-    private InputStream counted(InputStream stream) {
-        return new FilterInputStream(stream) {
-            @Override
-            public int read() throws IOException {
-                int b = super.read();
-                received.addAndGet(b < 0 ? 0 : 1);
-                return b;
-            }
-
-            @Override
-            public int read(byte[] buffer, int offset, int length) throws IOException {
-                int count = super.read(buffer, offset, length);
-                received.addAndGet(Math.max(count, 0));
-                return count;
-            }
-        };
-    }
-
     private UnpackedLayer unpack(LayerUnpacker unpacker, MeterRegistry meters) throws ImageException {
         long start = System.nanoTime();
-        InputStream stream = counted(source.resolved().openBlob(blob));
+        InputStream stream = received.counting(source.resolved().openBlob(blob));
         UnpackedLayer unpacked = unpacker.unpack(stream, blob, path);
         if (!unpacked.diffId().equals(diffId)) {
             throw new ImageException(Kind.CORRUPT,
@@ -182,8 +177,6 @@ final class LayerTask {
         }
         Duration took = Duration.ofNanos(System.nanoTime() - start);
         meters.timer("berth.image.layer").record(took);
-        Counter.builder("berth.image.layer.received").baseUnit("bytes").register(meters)
-                .increment((double) blob.size());
         log.atInfo().addKeyValue("layer", blob.digest()).addKeyValue("bytes", blob.size())
                 .addKeyValue("tarBytes", unpacked.tarBytes()).addKeyValue("millis", took.toMillis())
                 .log("layer unpacked");

@@ -25,6 +25,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
 /** Brings images from their sources into the store: whole, or not at all. */
@@ -98,8 +99,12 @@ final class Puller {
                 held.add(layers.hold(diffIds.get(i), blobs.get(i), source));
             }
             listener.layers(progress(blobs, held));
+            CompletableFuture<Void> fault = firstFault(held);
             for (int i = 0; i < blobs.size(); i++) {
-                await(held, i, blobs.get(i), source, unpacked);
+                await(held, i, blobs.get(i), source, unpacked, fault);
+            }
+            if (Thread.currentThread().isInterrupted()) {
+                throw cancelled(source, null);
             }
             return layers
                     .commit(new StoredImage(withEarlierNames(image), List.of()), held, unpacked, filesystem)
@@ -118,21 +123,31 @@ final class Puller {
         return progress;
     }
 
+    /** Fails with the first layer that this pull's own source feeds: without it, the rest is fetched for nothing. */
+    private static CompletableFuture<Void> firstFault(List<Layers.Hold> held) {
+        CompletableFuture<Void> fault = new CompletableFuture<>();
+        for (Layers.Hold hold : held) {
+            if (hold.own() && hold.task() != null) {
+                hold.task().tellFailure(fault);
+            }
+        }
+        return fault;
+    }
+
     private void await(List<Layers.Hold> held, int index, Descriptor blob, SharedSource source,
-            Map<String, UnpackedLayer> unpacked) throws ImageException {
+            Map<String, UnpackedLayer> unpacked, CompletableFuture<Void> fault) throws ImageException {
         Layers.Hold hold = held.get(index);
         LayerTask task = hold.task();
         if (task == null) {
             return;
         }
         try {
-            unpacked.put(hold.diffId(), task.await());
+            unpacked.put(hold.diffId(), task.await(fault));
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw new ImageException(Kind.CANCELLED,
-                    "the pull of " + source.resolved().reference() + " was cancelled", e);
+            throw cancelled(source, e);
         } catch (ImageException e) {
-            if (hold.own()) {
+            if (hold.own() || fault.isCompletedExceptionally()) {
                 throw e;
             }
             // It failed with another pull's credentials or connection; this one's may do better.
@@ -140,8 +155,13 @@ final class Puller {
             held.add(again);
             held.set(index, again);
             held.set(held.size() - 1, hold);
-            await(held, index, blob, source, unpacked);
+            await(held, index, blob, source, unpacked, fault);
         }
+    }
+
+    private static ImageException cancelled(SharedSource source, @Nullable InterruptedException cause) {
+        return new ImageException(Kind.CANCELLED,
+                "the pull of " + source.resolved().reference() + " was cancelled", cause);
     }
 
     private @Nullable StoredImage knownByManifest(String manifestDigest) {

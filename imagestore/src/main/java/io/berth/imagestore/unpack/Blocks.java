@@ -2,6 +2,7 @@ package io.berth.imagestore.unpack;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.security.MessageDigest;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import org.jspecify.annotations.Nullable;
@@ -18,6 +19,8 @@ final class Blocks {
     static final class Block {
         final byte[] bytes;
         int length;
+        /** Whether the sender has hashed it. */
+        boolean hashed;
         @Nullable
         Throwable failure;
 
@@ -35,8 +38,12 @@ final class Blocks {
         }
     }
 
-    /** Sends all of {@code in}. */
-    void send(InputStream in) throws IOException, InterruptedException {
+    /**
+     * Sends all of {@code in}.
+     *
+     * @param hash that is to be updated with all of it; null where the receiver does that
+     */
+    void send(InputStream in, @Nullable MessageDigest hash) throws IOException, InterruptedException {
         while (true) {
             Block block = free.take();
             int length = in.readNBytes(block.bytes, 0, block.bytes.length);
@@ -44,6 +51,10 @@ final class Blocks {
                 return;
             }
             block.length = length;
+            block.hashed = hash != null;
+            if (hash != null) {
+                hash.update(block.bytes, 0, length);
+            }
             full.put(block);
         }
     }

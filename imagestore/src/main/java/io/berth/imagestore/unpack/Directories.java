@@ -1,5 +1,7 @@
 package io.berth.imagestore.unpack;
 
+import io.berth.imagestore.ImageException;
+import io.berth.imagestore.ImageException.Kind;
 import io.berth.linux.Errno;
 import io.berth.linux.Fd;
 import io.berth.linux.LinuxException;
@@ -19,6 +21,7 @@ import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The directories of a layer that is being unpacked. A parent is opened by the kernel with the layer as its root, so no link
@@ -27,6 +30,9 @@ import java.util.function.Predicate;
  */
 final class Directories implements AutoCloseable {
     private static final int OPEN_AT_ONCE = 64;
+    /** They stay in memory as long as the layer is on the node, and each is looked for in all layers of its image. */
+    private static final int MAX_IMPLIED = 100_000;
+    private static final long MAX_IMPLIED_CHARACTERS = 8 << 20;
     private static final int OPEN_DIRECTORY = OpenFlags.O_PATH | OpenFlags.O_DIRECTORY;
     private static final long CONTAINED = OpenFlags.RESOLVE_IN_ROOT | OpenFlags.RESOLVE_NO_MAGICLINKS;
     private static final String OPAQUE = "trusted.overlay.opaque";
@@ -34,6 +40,7 @@ final class Directories implements AutoCloseable {
 
     private final Fd root;
     private final LayerRecorder recorder;
+    private final KeptBytes kept;
     private final Map<TarPath, Opened> open = new LinkedHashMap<>(16, 0.75f, true);
     /** By real path, as all below. */
     private final Map<TarPath, TarEntry> attributes = new LinkedHashMap<>();
@@ -41,6 +48,8 @@ final class Directories implements AutoCloseable {
     private final Set<TarPath> opaque = new HashSet<>();
     private final Set<TarPath> whiteouts = new LinkedHashSet<>();
     private long made = 1;
+    private long madeUnasked;
+    private long madeUnaskedCharacters;
 
     /**
      * An open directory.
@@ -55,18 +64,19 @@ final class Directories implements AutoCloseable {
     }
 
     /** @param root the layer's directory, which the caller closes */
-    Directories(Fd root, LayerRecorder recorder) {
+    Directories(Fd root, LayerRecorder recorder, KeptBytes kept) {
         this.root = root;
         this.recorder = recorder;
+        this.kept = kept;
     }
 
     /** The open directory {@code path}, made if absent together with what is above it. Valid until the next call. */
-    Fd open(TarPath path) throws LinuxException {
+    Fd open(TarPath path) throws IOException {
         return opened(path).fd;
     }
 
     /** Where the file {@code path} really is: its directory's path without links, made if absent. */
-    TarPath real(TarPath path) throws LinuxException {
+    TarPath real(TarPath path) throws IOException {
         return path.isRoot() ? path : opened(path.parent()).real.resolve(path.name());
     }
 
@@ -76,10 +86,15 @@ final class Directories implements AutoCloseable {
     }
 
     /** Notes the attributes of the directory {@code entry}, for {@link #finish}. */
-    void describe(TarEntry entry) throws LinuxException {
+    void describe(TarEntry entry) throws IOException {
         TarPath real = real(entry.path());
+        long xattrs = 0;
+        for (Map.Entry<String, byte[]> xattr : entry.xattrs().entrySet()) {
+            xattrs += KeptBytes.ITEM_BYTES + xattr.getKey().length() + xattr.getValue().length;
+        }
+        kept.add(real, xattrs);
         attributes.remove(real);
-        attributes.put(real, entry);
+        attributes.put(real, entry.at(real));
         implied.remove(real);
     }
 
@@ -90,16 +105,19 @@ final class Directories implements AutoCloseable {
     }
 
     /** Hides what lower layers have in {@code path}, a directory. */
-    void makeOpaque(TarPath path) throws LinuxException {
+    void makeOpaque(TarPath path) throws IOException {
         Opened directory = opened(path);
         if (opaque.add(directory.real)) {
+            kept.add(directory.real, 0);
             Xattr.set(directory.fd, RawPath.of("."), OPAQUE, YES);
         }
     }
 
     /** Notes a whiteout file at {@code path}. */
-    void addWhiteout(TarPath path) throws LinuxException {
-        whiteouts.add(real(path));
+    void addWhiteout(TarPath path) throws IOException {
+        TarPath real = real(path);
+        kept.add(real, 0);
+        whiteouts.add(real);
     }
 
     /** Removes whatever is at {@code path}, a directory with all below it; returns what it was. */
@@ -147,6 +165,11 @@ final class Directories implements AutoCloseable {
         }
     }
 
+    /** Directories made that no entry of the archive had asked for by then. */
+    long madeUnasked() {
+        return madeUnasked;
+    }
+
     /** Directories made. */
     long made() {
         return made;
@@ -164,21 +187,40 @@ final class Directories implements AutoCloseable {
         open.clear();
     }
 
-    private Opened opened(TarPath path) throws LinuxException {
+    private Opened opened(TarPath path) throws IOException {
+        Deque<TarPath> absent = new ArrayDeque<>();
+        TarPath at = path;
+        Opened directory;
+        while ((directory = ifExisting(at)) == null) {
+            absent.push(at);
+            at = at.parent();
+        }
+        // Not by recursion: a name may ask for two thousand.
+        while (!absent.isEmpty()) {
+            at = absent.pop();
+            makeImplied(directory, at);
+            directory = existing(at);
+        }
+        return directory;
+    }
+
+    private @Nullable Opened ifExisting(TarPath path) throws LinuxException {
+        try {
+            return existing(path);
+        } catch (LinuxException e) {
+            if (!path.isRoot() && (e.errno() == Errno.ENOENT || e.errno() == Errno.ENOTDIR)) {
+                return null;
+            }
+            throw e;
+        }
+    }
+
+    private Opened existing(TarPath path) throws LinuxException {
         Opened cached = open.get(path);
         if (cached != null) {
             return cached;
         }
-        Opened directory;
-        try {
-            directory = openExisting(path);
-        } catch (LinuxException e) {
-            if (e.errno() != Errno.ENOENT && e.errno() != Errno.ENOTDIR) {
-                throw e;
-            }
-            makeImplied(path);
-            directory = openExisting(path);
-        }
+        Opened directory = openExisting(path);
         remember(path, directory);
         return directory;
     }
@@ -212,11 +254,7 @@ final class Directories implements AutoCloseable {
         return Openat.readlink(root, RawPath.of("/proc/self/fd/" + directory.number())).toBytes();
     }
 
-    private void makeImplied(TarPath path) throws LinuxException {
-        if (path.isRoot()) {
-            return;
-        }
-        Opened directory = opened(path.parent());
+    private void makeImplied(Opened directory, TarPath path) throws IOException {
         Fd parent = directory.fd;
         RawPath name = TarPath.raw(path.name());
         TarPath real = directory.real.resolve(path.name());
@@ -229,7 +267,15 @@ final class Directories implements AutoCloseable {
             Openat.mkdir(parent, name, 0755);
             Openat.chmod(parent, name, 0755);
             made++;
+            madeUnasked++;
+            kept.add(real, 0);
+            madeUnaskedCharacters += real.text().length();
             implied.add(real);
+            if (implied.size() > MAX_IMPLIED || madeUnaskedCharacters > MAX_IMPLIED_CHARACTERS) {
+                throw new ImageException(Kind.CORRUPT, "more than " + MAX_IMPLIED
+                        + " directories of the layer, or " + MAX_IMPLIED_CHARACTERS
+                        + " bytes of their names, have no entry of their own; it must be built again with them");
+            }
         }
         if (whiteout) {
             makeOpaque(path);

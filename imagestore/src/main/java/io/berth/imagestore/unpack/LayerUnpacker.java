@@ -20,14 +20,21 @@ import java.util.HexFormat;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Unpacks one layer in one pass with two threads: one reads the blob, hashes and decompresses it, the caller's hashes the
- * tar and writes files. It takes about 3 MiB of memory (with zstd the archive's window more), however large the layer is.
+ * Unpacks one layer in one pass with two threads: one reads the blob, hashes and decompresses it, the caller's writes files; the
+ * tar is hashed by the one that has less to do. It takes about 3 MiB of memory (with zstd the archive's window more), however large the layer is, and
+ * what its directories take ({@link KeptBytes}).
  */
 public final class LayerUnpacker {
     private final LayerLimits limits;
+    private final KeptBytes.Shared memory;
 
     public LayerUnpacker(LayerLimits limits) {
+        this(limits, KeptBytes.Shared.ofHeap());
+    }
+
+    LayerUnpacker(LayerLimits limits, KeptBytes.Shared memory) {
         this.limits = limits;
+        this.memory = memory;
     }
 
     /**
@@ -64,15 +71,16 @@ public final class LayerUnpacker {
     private UnpackedLayer unpack(BlobInput input, String what, String digest, Path directory,
             LayerRecorder recorder) throws ImageException {
         Blocks blocks = new Blocks();
-        Thread reader = Thread.ofPlatform().daemon().name("unpack-" + shortened(digest))
-                .unstarted(() -> send(input, blocks));
         MessageDigest hash = sha256();
+        Thread reader = Thread.ofPlatform().daemon().name("unpack-" + shortened(digest))
+                .unstarted(() -> send(input, blocks, hash));
         TarInput tarInput = new TarInput(blocks, hash, recorder, limits.bytes());
         TarReader tar = new TarReader(tarInput);
         reader.start();
         TarEntry current = null;
         try (Fd root = Openat.open(RawPath.of(directory), OpenFlags.O_RDONLY | OpenFlags.O_DIRECTORY);
-                LayerWriter writer = new LayerWriter(tar, root, recorder)) {
+                KeptBytes kept = new KeptBytes(memory);
+                LayerWriter writer = new LayerWriter(tar, root, recorder, kept)) {
             Openat.chmod(root, RawPath.of("."), 0755);
             while (true) {
                 current = null;
@@ -80,10 +88,11 @@ public final class LayerUnpacker {
                 if (current == null) {
                     break;
                 }
-                if (tar.entries() > limits.entries()) {
+                // A long name alone can make two thousand directories.
+                if (tar.entries() + writer.directories().madeUnasked() > limits.entries()) {
                     throw new ImageException(Kind.CORRUPT,
                             "it has more than " + limits.entries()
-                                    + " entries, the limit for a layer (limits.layer_entries)");
+                                    + " entries and directories, the limit for a layer (limits.layer_entries)");
                 }
                 if (current.sparse() != null && current.sparse().fileSize() > limits.bytes()) {
                     throw new ImageException(Kind.CORRUPT, "it is a file of " + current.sparse().fileSize()
@@ -107,9 +116,11 @@ public final class LayerUnpacker {
         }
     }
 
-    private void send(BlobInput input, Blocks blocks) {
-        try (InputStream tar = new RatioGuard(Decompression.open(input), input, limits)) {
-            blocks.send(tar);
+    private void send(BlobInput input, Blocks blocks, MessageDigest hash) {
+        try (InputStream plain = Decompression.open(input);
+                InputStream tar = new RatioGuard(plain, input, limits)) {
+            // Inflating takes longer than writing files, everything else less: who has time hashes the tar.
+            blocks.send(tar, plain instanceof Gunzip ? null : hash);
             input.verify();
             blocks.end(null);
         } catch (IOException | InterruptedException | RuntimeException | Error e) {

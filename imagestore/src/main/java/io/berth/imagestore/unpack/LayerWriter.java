@@ -31,7 +31,7 @@ final class LayerWriter implements AutoCloseable {
     private static final String WHITEOUT_OPAQUE = ".wh..wh..opq";
     private static final int STAGE_BYTES = 256 << 10;
     private static final long BLOCK_BYTES = 4096;
-    /** What is larger starts on its way to disk while the rest is unpacked, so that the last sync finds little. */
+    /** A file that is larger starts on its way to disk before it is whole. */
     private static final long WRITEBACK_BYTES = 8 << 20;
     private static final int NEW_FILE = OpenFlags.O_WRONLY | OpenFlags.O_CREAT | OpenFlags.O_EXCL
             | OpenFlags.O_NOFOLLOW;
@@ -43,14 +43,15 @@ final class LayerWriter implements AutoCloseable {
     private final CRC32C checksum = new CRC32C();
     private final ByteBuffer stage = ByteBuffer.allocateDirect(STAGE_BYTES);
     private final long stageAddress = FileIo.address(stage);
+    private final Writeback writeback = new Writeback();
     private long files;
     private long bytes;
 
     /** @param root the layer's empty directory, which the caller closes */
-    LayerWriter(TarReader tar, Fd root, LayerRecorder recorder) {
+    LayerWriter(TarReader tar, Fd root, LayerRecorder recorder, KeptBytes kept) {
         this.tar = tar;
         this.recorder = recorder;
-        this.directories = new Directories(root, recorder);
+        this.directories = new Directories(root, recorder, kept);
     }
 
     /** Writes {@code entry}, whose content the archive has next. */
@@ -91,6 +92,7 @@ final class LayerWriter implements AutoCloseable {
 
     @Override
     public void close() {
+        writeback.close();
         directories.close();
     }
 
@@ -149,7 +151,8 @@ final class LayerWriter implements AutoCloseable {
     }
 
     private void file(TarEntry entry) throws IOException {
-        try (Fd file = create(entry)) {
+        Fd file = create(entry);
+        try {
             files++;
             checksum.reset();
             Sparse sparse = entry.sparse();
@@ -169,7 +172,11 @@ final class LayerWriter implements AutoCloseable {
                     (name, value) -> Xattr.set(file, name, value));
             FileIo.setTimes(file, entry.times(), entry.path());
             recorder.file(directories.real(entry.path()), entry, xattrs, file, (int) checksum.getValue());
+        } catch (IOException | RuntimeException | Error e) {
+            file.close();
+            throw e;
         }
+        writeback.done(file, entry.dataBytes());
     }
 
     private Fd create(TarEntry entry) throws IOException {
@@ -280,7 +287,7 @@ final class LayerWriter implements AutoCloseable {
     /** Something that makes a name in a directory. */
     @FunctionalInterface
     private interface Maker {
-        void make(Fd parent, RawPath name) throws LinuxException;
+        void make(Fd parent, RawPath name) throws IOException;
     }
 
     private void replacing(TarPath path, Maker maker) throws IOException {

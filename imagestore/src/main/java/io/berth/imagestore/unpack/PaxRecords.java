@@ -11,6 +11,8 @@ import org.jspecify.annotations.Nullable;
 /** The records of a PAX extended header (POSIX pax, "pax Extended Header"); values are bytes, since xattrs are. */
 final class PaxRecords {
     private static final int MAX_LENGTH_DIGITS = 10;
+    /** Of different keys; each costs many times its bytes in the archive. */
+    private static final int MAX_RECORDS = 10_000;
     private static final String XATTR = "SCHILY.xattr.";
 
     private final Map<String, byte[]> values = new HashMap<>();
@@ -106,6 +108,10 @@ final class PaxRecords {
             values.remove(key);
         } else {
             values.put(key, value);
+            if (values.size() > MAX_RECORDS) {
+                throw new IllegalArgumentException(
+                        "its extended header has more than " + MAX_RECORDS + " records");
+            }
         }
     }
 

@@ -24,6 +24,13 @@ record TarEntry(TarPath path, Type type, @Nullable RawPath link, int mode, int u
         FILE, DIRECTORY, SYMBOLIC_LINK, HARD_LINK, CHARACTER_DEVICE, BLOCK_DEVICE, FIFO
     }
 
+    /** The same at another path. */
+    TarEntry at(TarPath other) {
+        return new TarEntry(other, type, link, mode, uid, gid, times, dataBytes, sparse, deviceMajor,
+                deviceMinor,
+                xattrs);
+    }
+
     /** Where the content of a sparse file goes, ascending. */
     record Sparse(long fileSize, List<Extent> extents) {
         /** {@code length} bytes at {@code offset} of the file. */

@@ -114,7 +114,9 @@ final class TarInput {
                     "it unpacks to more than " + maxBytes
                             + " bytes, the limit for a layer (limits.layer_bytes)");
         }
-        hash.update(array, 0, limit);
+        if (!next.hashed) {
+            hash.update(array, 0, limit);
+        }
         return true;
     }
 

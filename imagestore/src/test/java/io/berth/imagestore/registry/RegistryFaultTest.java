@@ -308,6 +308,15 @@ class RegistryFaultTest {
                 "beyond the limits");
     }
 
+    /** Four megabytes of {@code {}} would be a tree of a hundred. */
+    @Test
+    void aDocumentOfTooManyValuesIsRefused() {
+        registry.document("team/app", "many", "application/vnd.oci.image.manifest.v1+json",
+                ("{\"a\":[" + "{},".repeat(300_000) + "{}]}").getBytes(StandardCharsets.UTF_8));
+        fails(() -> client().resolve(registry.host() + "/team/app:many", RegistryAuth.NONE), Kind.CORRUPT,
+                "beyond the limits");
+    }
+
     @Test
     void aManifestBeyondFourMebibytesIsRefused() {
         registry.document("app", "big", ("{\"mediaType\":\"x\"" + " ".repeat(5 << 20) + "}")

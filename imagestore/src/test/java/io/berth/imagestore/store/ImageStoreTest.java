@@ -36,6 +36,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 class ImageStoreTest {
@@ -201,6 +202,25 @@ class ImageStoreTest {
                 .hasMessageContaining(damaged.keySet().stream().findFirst().orElse("sha256"));
         assertNothingLeft();
         assertThat(store.pull(APP, RegistryAuth.NONE).diffIds()).hasSize(3);
+    }
+
+    /** The first layer never comes; that the second is damaged is known at once, and ends both. */
+    @Test
+    @Timeout(60)
+    void aDamagedLayerEndsThePullWhileOthersAreStillToCome() throws Exception {
+        TestImage image = TestRegistry.image("a", layer("one"), layer("two"));
+        registry.push(APP, image);
+        CountDownLatch started = new CountDownLatch(1);
+        registry.tap = (blob, content) -> blob.equals(image.layers.getFirst())
+                ? new GatedStream(content, started, new CountDownLatch(1))
+                : new ByteArrayInputStream(content, 0, content.length / 2);
+
+        assertThatThrownBy(() -> store.pull(APP, RegistryAuth.NONE))
+                .isInstanceOfSatisfying(ImageException.class,
+                        e -> assertThat(e.kind()).isEqualTo(Kind.CORRUPT))
+                .hasMessageContaining(image.layers.getLast().digest());
+        assertNothingLeft();
+        assertThat(registry.open).hasValue(0);
     }
 
     @Test

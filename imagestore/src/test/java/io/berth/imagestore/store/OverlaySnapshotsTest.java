@@ -33,6 +33,7 @@ import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 class OverlaySnapshotsTest {
@@ -102,6 +103,22 @@ class OverlaySnapshotsTest {
         assertThat(target.resolve("home/user/file")).exists();
     }
 
+    /** The lock of all layers is held meanwhile. */
+    @Test
+    @Timeout(300)
+    void directoriesDeepBelowEachOtherCostNoMoreThanBesideEachOther() throws Exception {
+        String deep = "d/".repeat(400);
+        mounted(false, new TarBuilder().add(directory("d").mode(0711)).add(directory("d/d/d").mode(0700)),
+                new TarBuilder().add(file(deep + "first", "x")),
+                new TarBuilder().add(file(deep + "second", "x")));
+
+        assertThat(Files.getAttribute(target.resolve("d"), "unix:mode")).isEqualTo(040711);
+        assertThat(Files.getAttribute(target.resolve("d/d"), "unix:mode")).isEqualTo(040755);
+        assertThat(Files.getAttribute(target.resolve("d/d/d"), "unix:mode")).isEqualTo(040700);
+        assertThat(target.resolve(deep + "first")).exists();
+        assertThat(target.resolve(deep + "second")).exists();
+    }
+
     @Test
     void aReadOnlyMountRefusesToBeWritten() throws Exception {
         mounted(true, new TarBuilder().add(file("f", "x")));
@@ -131,11 +148,11 @@ class OverlaySnapshotsTest {
         assertWholeImage();
     }
 
-    /** Under a millisecond on an idle machine; the bound is for one that builds beside it. */
+    /** The quickest of many counts: a machine that builds beside it takes the processor away from most. */
     @Test
     void aSnapshotIsReadyAtOnceAndCopiesNothing() throws Exception {
         Snapshot first = mounted(false, new TarBuilder().add(file("large", "x".repeat(4 << 20))));
-        long[] nanos = new long[50];
+        long[] nanos = new long[500];
         for (int i = 0; i < nanos.length; i++) {
             long start = System.nanoTime();
             store.snapshots().prepare("s" + i, first.imageId());
@@ -143,7 +160,8 @@ class OverlaySnapshotsTest {
         }
         Arrays.sort(nanos);
 
-        assertThat(Duration.ofNanos(nanos[nanos.length / 2])).isLessThan(Duration.ofMillis(10));
+        assertThat(Duration.ofNanos(nanos[0])).as("of " + Arrays.toString(nanos))
+                .isLessThan(Duration.ofMillis(1));
         assertThat(store.snapshots().usage("s0").bytes()).isLessThan(64 << 10);
     }
 

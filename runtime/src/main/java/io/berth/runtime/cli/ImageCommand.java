@@ -20,6 +20,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.function.Function;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -64,32 +65,42 @@ final class ImageCommand implements Runnable {
 
     @Command(name = "inspect", description = "Show images with their configs, manifests, layers and containers, as JSON.", mixinStandardHelpOptions = true, footerHeading = "%nExample:%n", footer = "  berth image inspect busybox | jq '.[0].config.config.Env'")
     int inspect(@Mixin ConfigOptions options,
-            @Parameters(paramLabel = "IMAGE", arity = "1..*", description = "Names or ids.") List<String> references)
+            @Parameters(paramLabel = "IMAGE", arity = "1..*", description = "Names or ids.") List<String> references,
+            @Option(names = "--format", paramLabel = "FORMAT", defaultValue = "json", description = "json, the only one (default: json).") JsonOnly format)
             throws ConfigException, IOException {
         printer().json(describe(options, references, true), true);
         return flushed();
     }
 
+    /** What {@code inspect} prints, so that scripts may ask every command for it. */
+    enum JsonOnly {
+        JSON
+    }
+
     @Command(name = "tag", description = "Give an image one more tag, which moves here from any other image.", mixinStandardHelpOptions = true, footerHeading = "%nExample:%n", footer = "  berth image tag 3f57d9401f8d registry.example.com/busybox:mine")
     int tag(@Mixin ConfigOptions options,
             @Parameters(index = "0", paramLabel = "IMAGE", description = "Name or id.") String reference,
-            @Parameters(index = "1", paramLabel = "TAG", description = "The tag it gets.") String tag)
+            @Parameters(index = "1", paramLabel = "TAG", description = "The tag it gets.") String tag,
+            @Option(names = "--format", paramLabel = "FORMAT", defaultValue = "table", description = FORMAT) OutputFormat format)
             throws ConfigException, IOException {
         try (ImageConnection images = ImageConnection.open(options.load())) {
-            out().println("tagged " + ImagePrinter.name(images.ask(service -> service
+            ImageDescription tagged = images.ask(service -> service
                     .tagImage(TagImageRequest.newBuilder().setReference(reference).setTag(tag).build())
-                    .getImage())));
+                    .getImage());
+            done(List.of(tagged), format, image -> "tagged " + ImagePrinter.name(image));
         }
         return flushed();
     }
 
     @Command(name = "untag", description = "Take one name away from its image, which stays.", mixinStandardHelpOptions = true, footerHeading = "%nExample:%n", footer = "  berth image untag registry.example.com/busybox:mine")
     int untag(@Mixin ConfigOptions options,
-            @Parameters(paramLabel = "NAME", description = "Tag or digest, in full.") String name)
+            @Parameters(paramLabel = "NAME", description = "Tag or digest, in full.") String name,
+            @Option(names = "--format", paramLabel = "FORMAT", defaultValue = "table", description = FORMAT) OutputFormat format)
             throws ConfigException, IOException {
         try (ImageConnection images = ImageConnection.open(options.load())) {
-            out().println("left " + ImagePrinter.name(images.ask(service -> service
-                    .untagImage(UntagImageRequest.newBuilder().setName(name).build()).getImage())));
+            ImageDescription left = images.ask(service -> service
+                    .untagImage(UntagImageRequest.newBuilder().setName(name).build()).getImage());
+            done(List.of(left), format, image -> "left " + ImagePrinter.name(image));
         }
         return flushed();
     }
@@ -98,23 +109,29 @@ final class ImageCommand implements Runnable {
             "Containers made of one run on; the layers that only they need go with the last of them."}, mixinStandardHelpOptions = true, footerHeading = "%nExample:%n", footer = "  berth image rm busybox:1.37 3f57d9401f8d")
     int remove(@Mixin ConfigOptions options,
             @Parameters(paramLabel = "IMAGE", arity = "1..*", description = "Names or ids.") List<String> references,
-            @Option(names = "--force", description = "Remove pinned images, too.") boolean force)
+            @Option(names = "--force", description = "Remove pinned images, too.") boolean force,
+            @Option(names = "--format", paramLabel = "FORMAT", defaultValue = "table", description = FORMAT) OutputFormat format)
             throws ConfigException, IOException {
+        List<ImageDescription> removed = new ArrayList<>();
         try (ImageConnection images = ImageConnection.open(options.load())) {
             for (String reference : references) {
-                ImageDescription removed = images.ask(service -> service.removeImage(RemoveImageRequest
-                        .newBuilder().setReference(reference).setForce(force).build()).getImage());
-                out().println("removed " + ImagePrinter.name(removed) + containers(removed));
+                removed.add(images.ask(service -> service.removeImage(RemoveImageRequest
+                        .newBuilder().setReference(reference).setForce(force).build()).getImage()));
             }
+        } finally {
+            // Of several, the ones before one that fails are gone.
+            done(removed, format, image -> "removed " + ImagePrinter.name(image) + containers(image));
+            flushed();
         }
-        return flushed();
+        return 0;
     }
 
     @Command(name = "import", description = "Import images from an OCI archive, an OCI layout directory or an archive of \"docker save\"; archives may be compressed.", mixinStandardHelpOptions = true, footerHeading = "%nExamples:%n", footer = {
             "  berth image import busybox.tar",
             "  berth image import --socket /run/berth/berth.sock ./layout"})
     int importImages(@Mixin ConfigOptions options,
-            @Parameters(paramLabel = "FILE|DIR", description = "The archive or layout.") Path path)
+            @Parameters(paramLabel = "FILE|DIR", description = "The archive or layout.") Path path,
+            @Option(names = "--format", paramLabel = "FORMAT", defaultValue = "table", description = FORMAT) OutputFormat format)
             throws ConfigException, IOException {
         Path absolute = path.toAbsolutePath().normalize();
         if (!Files.isReadable(absolute)) {
@@ -129,6 +146,10 @@ final class ImageCommand implements Runnable {
                 progress.forEachRemaining(message -> all.addAll(message.getDone().getImagesList()));
                 return all;
             });
+            if (format == OutputFormat.JSON) {
+                printer().imported(imported);
+                return flushed();
+            }
             for (ImportedImage image : imported) {
                 out().println("imported " + (image.getRepoTagsCount() == 0
                         ? "<none>"
@@ -147,7 +168,8 @@ final class ImageCommand implements Runnable {
             @Parameters(paramLabel = "IMAGE", arity = "1..*", description = "Names or ids.") List<String> references,
             @Option(names = {"-o",
                     "--output"}, required = true, paramLabel = "PATH", description = "The file, which is replaced, or the directory, which must be absent or empty.") Path path,
-            @Option(names = "--to", paramLabel = "KIND", defaultValue = "oci-archive", description = "oci-archive, oci-layout (a directory) or docker-archive (default: oci-archive).") String kind)
+            @Option(names = "--to", paramLabel = "KIND", defaultValue = "oci-archive", description = "oci-archive, oci-layout (a directory) or docker-archive (default: oci-archive).") String kind,
+            @Option(names = "--format", paramLabel = "FORMAT", defaultValue = "table", description = FORMAT) OutputFormat format)
             throws ConfigException, IOException {
         Path absolute = path.toAbsolutePath().normalize();
         ExportImagesRequest request = ExportImagesRequest.newBuilder().addAllReferences(references)
@@ -159,7 +181,7 @@ final class ImageCommand implements Runnable {
                 progress.forEachRemaining(message -> all.addAll(message.getStarted().getImagesList()));
                 return all;
             });
-            exported.forEach(image -> out().println("exported " + ImagePrinter.name(image)));
+            done(exported, format, image -> "exported " + ImagePrinter.name(image));
         }
         return flushed();
     }
@@ -168,14 +190,15 @@ final class ImageCommand implements Runnable {
             "  berth image prune --dry-run", "  berth image prune --all"})
     int prune(@Mixin ConfigOptions options,
             @Option(names = {"-a", "--all"}, description = "Those with tags, too.") boolean all,
-            @Option(names = {"-n", "--dry-run"}, description = "Only say which.") boolean dryRun)
+            @Option(names = {"-n", "--dry-run"}, description = "Only say which.") boolean dryRun,
+            @Option(names = "--format", paramLabel = "FORMAT", defaultValue = "table", description = FORMAT) OutputFormat format)
             throws ConfigException, IOException {
         try (ImageConnection images = ImageConnection.open(options.load())) {
             List<ImageDescription> pruned = images.ask(service -> service
                     .pruneImages(PruneImagesRequest.newBuilder().setAll(all).setDryRun(dryRun).build())
                     .getImagesList());
-            pruned.forEach(image -> out()
-                    .println((dryRun ? "would remove " : "removed ") + ImagePrinter.name(image)));
+            done(pruned, format,
+                    image -> (dryRun ? "would remove " : "removed ") + ImagePrinter.name(image));
         }
         return flushed();
     }
@@ -196,6 +219,16 @@ final class ImageCommand implements Runnable {
         try (ImageConnection images = ImageConnection.open(options.load())) {
             return images.ask(service -> service.describeImages(DescribeImagesRequest.newBuilder()
                     .addAllReferences(references).setVerbose(verbose).build()).getImagesList());
+        }
+    }
+
+    /** Says what was done with images: in a line for each, or as their list in JSON. */
+    private void done(List<ImageDescription> images, OutputFormat format,
+            Function<ImageDescription, String> line) throws IOException {
+        if (format == OutputFormat.JSON) {
+            printer().json(images, false);
+        } else {
+            images.forEach(image -> out().println(line.apply(image)));
         }
     }
 

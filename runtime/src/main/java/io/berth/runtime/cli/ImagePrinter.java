@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.berth.admin.v1.DiskPart;
 import io.berth.admin.v1.ImageDescription;
+import io.berth.admin.v1.ImportedImage;
 import io.berth.admin.v1.LayerDescription;
 import io.berth.admin.v1.ReportDiskResponse;
 import java.io.IOException;
@@ -43,6 +44,15 @@ final class ImagePrinter {
         ArrayNode list = JSON.createArrayNode();
         for (ImageDescription image : images) {
             list.add(node(image, verbose));
+        }
+        out.println(JSON.writeValueAsString(list));
+    }
+
+    /** What an import brought, as JSON. */
+    void imported(List<ImportedImage> images) throws IOException {
+        ArrayNode list = JSON.createArrayNode();
+        for (ImportedImage image : images) {
+            strings(list.addObject().put("id", image.getId()).putArray("tags"), image.getRepoTagsList());
         }
         out.println(JSON.writeValueAsString(list));
     }

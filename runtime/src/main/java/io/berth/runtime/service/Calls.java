@@ -1,15 +1,20 @@
 package io.berth.runtime.service;
 
+import io.grpc.Context;
+import io.grpc.Deadline;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.StreamObserver;
 import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Answers unary calls: runs the work on the calling (virtual) thread, and turns its failure into a status. */
 final class Calls {
     private static final Logger log = LoggerFactory.getLogger(Calls.class);
+    /** How far the clocks of caller and daemon may be apart for one deadline. */
+    private static final long SAME_DEADLINE_MILLIS = 500;
 
     private Calls() {}
 
@@ -36,6 +41,36 @@ final class Calls {
         } catch (StatusRuntimeException e) {
             log.atDebug().addKeyValue("rpc", rpc).setCause(e).log("caller gave up before the answer");
         }
+    }
+
+    /**
+     * Like {@link #answer}, for work that nobody wants once its caller has cancelled: its thread is interrupted then. A deadline
+     * that passes does not count, for whoever sets one tries again.
+     */
+    static <T> void answerUnlessCancelled(String rpc, StreamObserver<T> observer, Callable<T> work) {
+        Thread worker = Thread.currentThread();
+        Context context = Context.current();
+        Context.CancellationListener listener = cancelled -> {
+            if (!isLate(cancelled)) {
+                worker.interrupt();
+            }
+        };
+        answer(rpc, observer, () -> {
+            context.addListener(listener, Runnable::run);
+            try {
+                return work.call();
+            } finally {
+                context.removeListener(listener);
+                // What follows is the answer, and the thread may serve another call.
+                boolean ignored = Thread.interrupted();
+            }
+        });
+    }
+
+    /** The caller's own clock ends the call first, and looks like a cancellation then. */
+    private static boolean isLate(Context context) {
+        Deadline deadline = context.getDeadline();
+        return deadline != null && deadline.timeRemaining(TimeUnit.MILLISECONDS) < SAME_DEADLINE_MILLIS;
     }
 
     private static <T> void fail(String rpc, StreamObserver<T> observer, Throwable failure) {

@@ -68,11 +68,12 @@ final class ImageServiceImpl extends ImageServiceGrpc.ImageServiceImplBase {
     }
 
     /**
-     * Pulls. A caller that gives up does not stop the pull: its retry joins the one under way, or finds the image here.
+     * Pulls. A caller that cancels stops the pull, but for layers that another call waits for. One whose deadline passes does
+     * not: its retry joins the pull under way, or finds the image here.
      */
     @Override
     public void pullImage(PullImageRequest request, StreamObserver<PullImageResponse> observer) {
-        Calls.answer("PullImage", observer, () -> {
+        Calls.answerUnlessCancelled("PullImage", observer, () -> {
             try {
                 Image image = images.pull(name(request.getImage()), auth(request.getAuth()));
                 return PullImageResponse.newBuilder().setImageRef(image.id()).build();
