@@ -71,29 +71,15 @@ public final class FileTree {
      * vanish meanwhile are left out.
      */
     public static Size measure(RawPath path) throws LinuxException {
-        Deque<Level> levels = new ArrayDeque<>();
-        try {
-            levels.push(Level.of(Openat.open(path, OPEN_DIRECTORY)));
-            Stat top = Openat.stat(levels.element().directory);
-            Measure measure = new Measure(top);
-            while (!levels.isEmpty()) {
-                Level level = levels.element();
-                Entry entry = level.entries.next();
-                if (entry == null) {
-                    levels.pop().directory.close();
-                    continue;
-                }
-                RawPath name = entry.name();
-                Stat stat = Openat.stat(level.directory, name);
-                if (stat != null && measure.count(stat) && stat.isDirectory()
-                        && levels.size() < MAX_MEASURED_DEPTH
-                        && stat.device() == top.device()) {
-                    descend(levels, level.directory, name);
-                }
-            }
+        try (Fd top = Openat.open(path, OPEN_DIRECTORY)) {
+            Stat root = Openat.stat(top);
+            Measure measure = new Measure(root);
+            walk(top, (directory, entry) -> {
+                Stat stat = Openat.stat(directory, entry.name());
+                return stat != null && measure.count(stat) && stat.isDirectory()
+                        && stat.device() == root.device();
+            });
             return new Size(measure.bytes, measure.inodes);
-        } finally {
-            levels.forEach(level -> level.directory.close());
         }
     }
 
@@ -103,25 +89,36 @@ public final class FileTree {
      */
     public static void setAttribute(RawPath path, String attribute, byte[] value) throws LinuxException {
         Xattr.set(path, attribute, value);
-        Deque<Level> levels = new ArrayDeque<>();
+        Fd top;
         try {
-            try {
-                levels.push(Level.of(Openat.open(path, OPEN_DIRECTORY)));
-            } catch (LinuxException e) {
-                if (e.errno() == Errno.ENOTDIR || e.errno() == Errno.ELOOP) {
-                    return;
-                }
-                throw e;
+            top = Openat.open(path, OPEN_DIRECTORY);
+        } catch (LinuxException e) {
+            if (e.errno() == Errno.ENOTDIR || e.errno() == Errno.ELOOP) {
+                return;
             }
+            throw e;
+        }
+        walk(top, (directory, entry) -> setAttribute(directory, entry.name(), attribute, value)
+                && entry.directory());
+    }
+
+    /** Looks at one name of a directory. */
+    private interface Visitor {
+        /** Whether it is a directory to be walked, too. */
+        boolean visit(Fd directory, Entry entry) throws LinuxException;
+    }
+
+    /** Shows all that is below {@code top}, and closes that. */
+    private static void walk(Fd top, Visitor visitor) throws LinuxException {
+        Deque<Level> levels = new ArrayDeque<>();
+        levels.push(Level.of(top));
+        try {
             while (!levels.isEmpty()) {
                 Level level = levels.element();
-                if (!level.entries.hasNext()) {
-                    levels.pop().directory.close();
-                    continue;
-                }
                 Entry entry = level.entries.next();
-                if (setAttribute(level.directory, entry.name(), attribute, value) && entry.directory()
-                        && levels.size() < MAX_MEASURED_DEPTH) {
+                if (entry == null) {
+                    levels.pop().directory.close();
+                } else if (visitor.visit(level.directory, entry) && levels.size() < MAX_MEASURED_DEPTH) {
                     descend(levels, level.directory, entry.name());
                 }
             }
