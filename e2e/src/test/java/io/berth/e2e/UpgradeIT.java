@@ -34,7 +34,8 @@ final class UpgradeIT {
 
     /** What an upgrade leads from: takes away what came after the first version. Grows with each new version, at its front. */
     enum Database {
-        PODS("berth.db", "PRAGMA user_version", "PRAGMA user_version = %d", "DROP TABLE node"), IMAGES(
+        PODS("berth.db", "PRAGMA user_version", "PRAGMA user_version = %d",
+                "ALTER TABLE sandbox DROP COLUMN selinux_level; DROP TABLE node"), IMAGES(
                 "images/images.db", "SELECT version FROM schema_version",
                 "UPDATE schema_version SET version = %d",
                 "ALTER TABLE layers DROP COLUMN record; DROP TABLE retired_layers");
@@ -110,13 +111,15 @@ final class UpgradeIT {
             int version = database.version();
             database.setVersion(FUTURE);
             int lines = running.log().size();
-
-            assertThatThrownBy(() -> NODE.server().start())
-                    .hasMessageContaining("has schema version " + FUTURE)
-                    .hasMessageContaining("this Berth knows").hasMessageContaining("newer Berth");
-            running.awaitLog(lines + 5);
-            database.setVersion(version);
-            NODE.server().start();
+            try {
+                assertThatThrownBy(() -> NODE.server().start())
+                        .hasMessageContaining("has schema version " + FUTURE)
+                        .hasMessageContaining("this Berth knows").hasMessageContaining("newer Berth");
+                running.awaitLog(lines + 5);
+            } finally {
+                database.setVersion(version);
+                NODE.server().start();
+            }
             assertThat(running.sh("echo still here")).isEqualTo("still here");
             assertThatItCounted(running);
         }

@@ -3,6 +3,9 @@ package io.berth.runtime.shim;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.berth.linux.Errno;
+import io.berth.linux.LinuxException;
+import io.berth.linux.PidFd;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -105,11 +108,12 @@ final class NativeShimsTest {
         }
     }
 
-    /** Its end is certain; init may take a moment to reap it. */
+    /** By pidfd: for ProcessHandle a process lives until init has reaped it, however late that is. */
     private static void awaitEnd(long pid) throws Exception {
-        var process = ProcessHandle.of(pid);
-        if (process.isPresent()) {
-            process.get().onExit().get(2, TimeUnit.SECONDS);
+        try (PidFd process = PidFd.open(pid)) {
+            assertThat(process.awaitExit(Duration.ofSeconds(10))).isTrue();
+        } catch (LinuxException e) {
+            assertThat(e.errno()).isEqualTo(Errno.ESRCH);
         }
     }
 
@@ -163,9 +167,10 @@ final class NativeShimsTest {
         try (BusyboxBundle bundle = new BusyboxBundle(temporary, "sleep", "1000");
                 Shim shim = started(bundle)) {
             ExecSession exec = shim.exec(BusyboxBundle.process(false, "sleep", "1000"), false, false, LONG);
-            ProcessHandle process = ProcessHandle.of(exec.pid()).orElseThrow();
+            long pid = exec.pid();
+            assertThat(ProcessHandle.of(pid)).isPresent();
             exec.close();
-            process.onExit().get(10, TimeUnit.SECONDS);
+            awaitEnd(pid);
         }
     }
 
@@ -300,9 +305,8 @@ final class NativeShimsTest {
                 .containsPattern("NSpid:\t" + pid + "\t1\n");
         assertThat(Files.readSymbolicLink(Path.of("/proc/" + pid + "/ns/pid")))
                 .isNotEqualTo(Files.readSymbolicLink(Path.of("/proc/self/ns/pid")));
-        ProcessHandle process = ProcessHandle.of(pid).orElseThrow();
         signal("TERM", pid);
-        process.onExit().get(10, TimeUnit.SECONDS);
+        awaitEnd(pid);
     }
 
     @Test
