@@ -7,6 +7,9 @@ import java.io.InputStream;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import java.util.concurrent.FutureTask;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -89,7 +92,7 @@ final class BlobStream extends InputStream {
                 throw new ImageException(Kind.CANCELLED, "reading of " + name() + " was stopped");
             }
             try {
-                open = connect(endpoints.get(endpoint));
+                open = interruptibly(endpoints.get(endpoint));
                 answer = open;
             } catch (TransientFailure e) {
                 failed(e);
@@ -98,6 +101,48 @@ final class BlobStream extends InputStream {
             }
         }
         return open;
+    }
+
+    /** Connects so that an interrupt ends it: a platform thread that waits for a socket does not notice one, a virtual one does. */
+    private Answer interruptibly(Endpoint at) throws ImageException, TransientFailure {
+        if (Thread.currentThread().isVirtual()) {
+            return connect(at);
+        }
+        FutureTask<Answer> connecting = new FutureTask<>(() -> connect(at));
+        Thread thread = Thread.ofVirtual().name("connect").start(connecting);
+        try {
+            return connecting.get();
+        } catch (InterruptedException e) {
+            stop(thread, connecting);
+            throw new ImageException(Kind.CANCELLED, "reading of " + name() + " was stopped", e);
+        } catch (ExecutionException e) {
+            switch (e.getCause()) {
+                case ImageException known -> throw known;
+                case TransientFailure failure -> throw failure;
+                case RuntimeException bug -> throw bug;
+                case null, default ->
+                    throw new ImageException(Kind.INTERNAL, "cannot connect for " + name(), e);
+            }
+        }
+    }
+
+    /** Ends a connecting that its caller was interrupted in; the caller stays so. */
+    private static void stop(Thread thread, FutureTask<Answer> connecting) {
+        thread.interrupt();
+        boolean interrupted = true;
+        while (thread.isAlive()) {
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (connecting.state() == Future.State.SUCCESS) {
+            connecting.resultNow().abort();
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     private Answer connect(Endpoint at) throws ImageException, TransientFailure {

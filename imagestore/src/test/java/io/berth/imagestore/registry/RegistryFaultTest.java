@@ -348,6 +348,35 @@ class RegistryFaultTest {
         done.countDown();
     }
 
+    /** Layers are read on platform threads, which no interrupt wakes from a socket. */
+    @Test
+    void anInterruptStopsTheOpeningOfABlobThatDoesNotCome() throws Exception {
+        CountDownLatch reached = new CountDownLatch(1);
+        CountDownLatch done = new CountDownLatch(1);
+        registry.answer(LAYER_PATH, _ -> {
+            reached.countDown();
+            await(done);
+        });
+        CompletableFuture<ImageException> result = new CompletableFuture<>();
+        try (Resolved image = client().resolve(name(), RegistryAuth.NONE)) {
+            Thread worker = Thread.ofPlatform().start(() -> {
+                try {
+                    image.openBlob(image.layers().getFirst()).close();
+                    result.completeExceptionally(new AssertionError("not cancelled"));
+                } catch (ImageException e) {
+                    result.complete(e);
+                } catch (IOException e) {
+                    result.completeExceptionally(e);
+                }
+            });
+            reached.await();
+            worker.interrupt();
+            assertThat(result.get(20, TimeUnit.SECONDS).kind()).isEqualTo(Kind.CANCELLED);
+        } finally {
+            done.countDown();
+        }
+    }
+
     @Test
     void closingTheImageStopsItsStreams() throws Exception {
         CountDownLatch done = new CountDownLatch(1);
