@@ -36,9 +36,9 @@ final class UpgradeIT {
     enum Database {
         PODS("berth.db", "PRAGMA user_version", "PRAGMA user_version = %d",
                 "ALTER TABLE sandbox DROP COLUMN selinux_level; DROP TABLE node"), IMAGES(
-                "images/images.db", "SELECT version FROM schema_version",
-                "UPDATE schema_version SET version = %d",
-                "ALTER TABLE layers DROP COLUMN record; DROP TABLE retired_layers");
+                        "images/images.db", "SELECT version FROM schema_version",
+                        "UPDATE schema_version SET version = %d",
+                        "ALTER TABLE layers DROP COLUMN record; DROP TABLE retired_layers");
 
         private final String file;
         private final String version;
