@@ -149,7 +149,8 @@ final class ImageToolsIT {
         assertThat(imported.path("id").asText()).isEqualTo(image.id());
         assertThat(imported.path("tags").get(0).asText()).isEqualTo(reference);
         berth.imageDone("untag", reference);
-        assertThat(JSON.readTree(berth.imageDone("prune", "--dry-run", "--format", "json")).findValuesAsText("id"))
+        assertThat(JSON.readTree(berth.imageDone("prune", "--dry-run", "--format", "json"))
+                .findValuesAsText("id"))
                 .contains(image.id());
         berth.imageDone("rm", image.id());
     }
