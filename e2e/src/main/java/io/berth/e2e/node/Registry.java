@@ -9,12 +9,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.testcontainers.lifecycle.Startable;
 
 /** A registry on loopback: Debian's docker-registry with a storage of its own. */
 public final class Registry implements Startable {
     private final Path directory;
     private final int port;
+    private final Path log;
     private final NodeProcess process;
     private final RegistryUpload upload;
 
@@ -35,7 +37,7 @@ public final class Registry implements Startable {
         var text = new ArrayList<String>();
         text.add("""
             version: 0.1
-            log: {level: warn, accesslog: {disabled: true}}
+            log: {level: warn}
             storage: {filesystem: {rootdirectory: %s}, delete: {enabled: true}}
             http: {addr: "127.0.0.1:%d", secret: e2e%s}
             """.formatted(directory.resolve("storage"), port, http));
@@ -46,7 +48,8 @@ public final class Registry implements Startable {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        this.process = new NodeProcess("docker-registry", directory.resolve("registry.log"),
+        this.log = directory.resolve("registry.log");
+        this.process = new NodeProcess("docker-registry", log,
                 Map.of("OTEL_TRACES_EXPORTER", "none"),
                 List.of("docker-registry", "serve", directory.resolve("config.yml").toString()));
     }
@@ -97,6 +100,17 @@ public final class Registry implements Startable {
         String hex = blob.digest().substring("sha256:".length());
         return directory.resolve("storage/docker/registry/v2/blobs/sha256/" + hex.substring(0, 2) + "/" + hex
                 + "/data");
+    }
+
+    /** How often {@code blob} has been downloaded, or begun to be, by all that came to an end. */
+    public long downloads(Blob blob) {
+        try (Stream<String> lines = Files.lines(log)) {
+            return lines
+                    .filter(line -> line.contains("\"GET /v2/") && line.contains("/blobs/" + blob.digest()))
+                    .count();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** Deletes the bytes of {@code image} from the disk; it cannot be pulled any more. */
