@@ -208,7 +208,7 @@ final class CreateContainer {
             if (restore.isPresent()) {
                 RootfsChanges.delete(rootfs, restore.get().files().readDeleted());
             }
-            OciSpec spec = spec(container, image, namespaces, ids, fileContext);
+            OciSpec spec = spec(container, image, namespaces, ids, selinux);
             spec.warnings().forEach(warning -> log.atWarn().addKeyValue("container", id).log(warning));
             AppArmorProfile.keepLoaded(spec);
             deps.cdi().inject(container.record().config(), spec);
@@ -237,7 +237,7 @@ final class CreateContainer {
     }
 
     private OciSpec spec(Container container, Image image, Map<String, Path> namespaces, PodIds ids,
-            Optional<String> fileContext) throws Exception {
+            Optional<SelinuxLabels> selinux) throws Exception {
         String id = container.id();
         ContainerRecord record = container.record();
         List<Mount> mounts = record.config().getMountsList();
@@ -247,9 +247,10 @@ final class CreateContainer {
         return build(new SpecInput(id, sandbox.id(), record.config(),
                 sandbox.record().config(), image, rootfs, namespaces, sandbox.record().files(),
                 record.cgroupsPath(), runtime.ociVersion(), runtime.features(), deps.host(),
-                deps.config().seccomp().defaultProfile(), sandbox.record().selinuxLevel(),
+                deps.config().seccomp().defaultProfile(), selinux,
                 deps.config().limits().pidsLimit(),
-                imageVolumes.mount(id, mounts, deps.layout().mountSources(id), ids, fileContext),
+                imageVolumes.mount(id, mounts, deps.layout().mountSources(id), ids,
+                        selinux.map(SelinuxLabels::mount)),
                 AnonymousVolumes.make(image, mounts, rootfs, deps.layout().anonymousVolumes(id),
                         ids.ofPod())));
     }

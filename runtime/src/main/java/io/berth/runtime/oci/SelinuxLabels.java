@@ -47,10 +47,6 @@ public record SelinuxLabels(String process, String mount) {
         return host.selinux().isEmpty() ? Optional.empty() : of(host.selinux().get(), wanted, level);
     }
 
-    static Optional<SelinuxLabels> of(SpecInput input) throws OciException {
-        return of(input.host(), input.sandbox(), input.container(), input.selinuxLevel());
-    }
-
     private static Optional<SelinuxLabels> of(SelinuxPolicy policy, SELinuxOption wanted, String podLevel) {
         if (isEmpty(wanted) && policy.process().isEmpty()) {
             return Optional.empty();

@@ -83,7 +83,7 @@ public final class SpecBuilder {
         if (appArmor.isPresent()) {
             process.put("apparmorProfile", appArmor.get());
         }
-        Optional<SelinuxLabels> selinux = SelinuxLabels.of(input);
+        Optional<SelinuxLabels> selinux = input.selinux();
         if (selinux.isPresent()) {
             process.put("selinuxLabel", selinux.get().process());
         } else if (!security.getSelinuxOptions().equals(SELinuxOption.getDefaultInstance())
@@ -113,7 +113,7 @@ public final class SpecBuilder {
         if (seccomp.isPresent()) {
             linux.set("seccomp", seccomp.get());
         }
-        Optional<SelinuxLabels> selinux = SelinuxLabels.of(input);
+        Optional<SelinuxLabels> selinux = input.selinux();
         if (selinux.isPresent()) {
             linux.put("mountLabel", selinux.get().mount());
         }

@@ -24,7 +24,7 @@ import java.util.Optional;
  * @param ociVersion what the OCI runtime accepts
  * @param features what the handler's OCI runtime can do
  * @param seccompDefault a profile file in place of the built-in RuntimeDefault
- * @param selinuxLevel the pod's own level for SELinux; empty where it has none
+ * @param selinux the container's contexts ({@link SelinuxLabels#of}); empty where it is not labelled
  * @param defaultPidsLimit 0 for none
  * @param imageVolumes what of its mounted image each image volume of the request shows
  * @param anonymousVolumes the container's own directories for the image's volumes, by their path in the image
@@ -33,7 +33,7 @@ public record SpecInput(String containerId, String sandboxId, ContainerConfig co
         PodSandboxConfig sandbox,
         Image image, Path rootfs, Map<String, Path> namespaces, Map<String, Path> files, String cgroupsPath,
         String ociVersion, HandlerFeatures features, HostFacts host, Optional<Path> seccompDefault,
-        String selinuxLevel, long defaultPidsLimit,
+        Optional<SelinuxLabels> selinux, long defaultPidsLimit,
         Map<Mount, Path> imageVolumes, Map<Path, Path> anonymousVolumes) {
 
     LinuxContainerSecurityContext security() {

@@ -120,8 +120,8 @@ final class SpecRequest {
                 List.of(),
                 false, Instant.EPOCH);
         return SpecBuilder.build(new SpecInput("c1", "s1", container.build(), sandbox.build(), image, rootfs,
-                namespaces, files, cgroupsPath, ociVersion, features, host, seccompDefault, selinuxLevel,
-                pidsLimit,
+                namespaces, files, cgroupsPath, ociVersion, features, host, seccompDefault,
+                SelinuxLabels.of(host, sandbox.build(), container.build(), selinuxLevel), pidsLimit,
                 imageVolumes, anonymousVolumes));
     }
 
