@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.berth.cri.v1.ContainerState;
 import io.berth.cri.v1.ContainerStatus;
+import io.berth.cri.v1.ListContainerStatsRequest;
 import io.berth.cri.v1.ListContainersRequest;
 import io.berth.cri.v1.ListPodSandboxRequest;
 import io.berth.cri.v1.PodSandbox;
@@ -14,7 +15,10 @@ import io.berth.e2e.cri.Cri;
 import io.berth.e2e.cri.PodHandle;
 import io.berth.e2e.cri.PodLife;
 import io.berth.e2e.node.Node;
+import io.grpc.StatusRuntimeException;
+import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -46,6 +50,8 @@ final class DaemonKillIT {
     private static final int EXIT_CODE = 7;
     private static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final Duration LIMIT = Duration.ofMinutes(2);
+    private static final boolean V2 = Files.exists(Path.of("/sys/fs/cgroup/cgroup.controllers"));
+    private static final Path MEMORY = Path.of("/sys/fs/cgroup", V2 ? "" : "memory");
     private static final List<String> HANDLERS = List.of("runc", "crun");
 
     private final AtomicBoolean ending = new AtomicBoolean();
@@ -92,6 +98,46 @@ final class DaemonKillIT {
                 .getContainersList()).hasSize(counters.size());
         // What is left of half-done creates is found by Node.stop().
         counters.forEach(counter -> counter.pod().close());
+    }
+
+    @Test
+    void killedByTheKernelForMemoryItLosesNothing() throws IOException {
+        Counter counter = counter("crun");
+        Path cgroup = Files.createDirectory(MEMORY.resolve("berth-e2e-" + NODE.server().pid()));
+        try (PodHandle pod = run("runc")) {
+            ContainerHandle ends = pod.start(Configs.container("main", NODE.busybox(), "sh", "-c",
+                    "while [ ! -e /stop ]; do usleep 20000; done; exit " + EXIT_CODE));
+            ProcessHandle daemon = ProcessHandle.of(NODE.server().pid()).orElseThrow();
+            // What it has was charged elsewhere; the next page that it asks for is more than it may have here.
+            Files.writeString(cgroup.resolve(V2 ? "memory.max" : "memory.limit_in_bytes"), "4096");
+            Files.writeString(cgroup.resolve("cgroup.procs"), Long.toString(daemon.pid()));
+            Await.until("the kernel kills the daemon", PATIENCE, () -> {
+                askForMuch();
+                return daemon.isAlive();
+            }, alive -> !alive);
+            assertThat(Files.readString(cgroup.resolve(V2 ? "memory.events" : "memory.oom_control")))
+                    .contains("oom_kill 1");
+            NODE.server().kill();
+            NODE.server().start();
+
+            assertUnnoticed(counter);
+            assertThat(ends.status().getState()).isEqualTo(ContainerState.CONTAINER_RUNNING);
+            ends.sh("touch /stop");
+            assertThat(ends.awaitExit().getExitCode()).isEqualTo(EXIT_CODE);
+            assertCountedOn(counter);
+        } finally {
+            counter.pod().close();
+            Files.delete(cgroup);
+        }
+    }
+
+    private static void askForMuch() {
+        try (Cri cri = Cri.connect(NODE.server().socket())) {
+            cri.runtime(Duration.ofSeconds(2))
+                    .listContainerStats(ListContainerStatsRequest.getDefaultInstance());
+        } catch (StatusRuntimeException e) {
+            // It is what ends the daemon: whether it answers before does not matter.
+        }
     }
 
     private void leadLives(String handler) {

@@ -62,7 +62,12 @@ public final class Cri implements AutoCloseable {
 
     /** Images; each call of the stub may take four minutes. */
     public ImageServiceBlockingStub images() {
-        return ImageServiceGrpc.newBlockingStub(channel).withDeadlineAfter(DEADLINE);
+        return images(DEADLINE);
+    }
+
+    /** Images, with {@code deadline} from now for the stub's calls. */
+    public ImageServiceBlockingStub images(Duration deadline) {
+        return ImageServiceGrpc.newBlockingStub(channel).withDeadlineAfter(deadline);
     }
 
     /** The connection, for other services on the same socket. */

@@ -74,13 +74,18 @@ public final class PinnedSandboxEnvironment implements SandboxEnvironment {
     }
 
     @Override
+    public Path networkNamespace(Path directory) {
+        return pin(directory, NamespaceType.NETWORK);
+    }
+
+    @Override
     public void networkAttached(Path directory, PodSandboxConfig config)
             throws IOException, LifecycleException {
         NamespacePlan plan = NamespacePlan.of(config);
         List<Sysctl> sysctls = new ArrayList<>(Sysctl.parse(config.getLinux().getSysctlsMap(), plan));
         sysctls.removeIf(sysctl -> !sysctl.ofLaterInterface());
         if (!sysctls.isEmpty()) {
-            Path net = pin(directory, NamespaceType.NETWORK);
+            Path net = networkNamespace(directory);
             refuse(Namespaces.callIn(Map.of(NamespaceType.NETWORK, net), () -> apply(sysctls)));
         }
     }

@@ -179,13 +179,23 @@ final class RunPodSandbox {
         }
     }
 
-    /** The cgroup, namespaces and files, and the record of them, which DEL needs should the daemon end during ADD. */
+    /**
+     * The cgroup, namespaces and files, and the record of them. What DEL needs, should the daemon or the node end during ADD, is
+     * flushed meanwhile: an address that a plugin gives out may be on the disk before a record written later is.
+     */
     private void makeGround(Sandbox sandbox, boolean hostNetwork, Rollback rollback) throws Exception {
         String id = sandbox.id();
         PodSandboxConfig config = sandbox.record().config();
         String parent = config.getLinux().getCgroupParent();
         AtomicReference<SandboxEnvironment.@Nullable Made> made = new AtomicReference<>();
         Together.run(List.of(() -> {
+            if (!hostNetwork) {
+                sandboxes.update(sandbox, Durability.POWER_LOSS, record -> record
+                        .withEnvironment(Map.of("network", environment.networkNamespace(layout.sandbox(id))),
+                                Map.of())
+                        .withNetwork(Optional.of(networks.intent())));
+            }
+        }, () -> {
             rollback.add("remove the pod's cgroup", () -> cgroups.removePod(parent, id));
             Cgroups.PodCgroup cgroup = cgroups.createPod(parent, id);
             LinuxPodSandboxConfig linux = config.getLinux();
@@ -204,8 +214,7 @@ final class RunPodSandbox {
         }
         sandboxes.update(sandbox, Durability.DAEMON_CRASH,
                 record -> record.withCgroup(cgroups.pod(parent, id).path())
-                        .withEnvironment(parts.namespaces(), parts.files())
-                        .withNetwork(hostNetwork ? Optional.empty() : Optional.of(networks.intent())));
+                        .withEnvironment(parts.namespaces(), parts.files()));
     }
 
     /** The network and, where the pod shares one, PID 1; they do not need each other. */

@@ -24,6 +24,9 @@ public interface SandboxEnvironment {
     Made create(String sandboxId, Path directory, PodSandboxConfig config, Optional<String> selinux)
             throws IOException, LifecycleException;
 
+    /** The {@code network} file of {@link Made#namespaces}, whether it is there or not. */
+    Path networkNamespace(Path directory);
+
     /**
      * To be called after CNI ADD: sets the sysctls of interfaces that did not exist before
      * ({@code net.ipv4.conf.eth0.forwarding}). Does nothing where the request has none.
@@ -41,7 +44,7 @@ public interface SandboxEnvironment {
     /**
      * What each interface of a pinned network namespace has carried; asks no process.
      *
-     * @param netns the {@code network} file of {@link Made#namespaces}
+     * @param netns as {@link #networkNamespace} says
      */
     List<NetworkInterfaces.Statistics> interfaces(Path netns) throws IOException;
 

@@ -153,11 +153,16 @@ final class FakeNode {
             }
             existing.add("environment:" + home);
             return new Made(
-                    Map.of("network", home.resolve("net"), "ipc", home.resolve("ipc"), "uts",
+                    Map.of("network", networkNamespace(home), "ipc", home.resolve("ipc"), "uts",
                             home.resolve("uts")),
                     Map.of("hostname", home.resolve("hostname"), "hosts", home.resolve("hosts"),
                             "resolv.conf",
                             home.resolve("resolv.conf"), "shm", home.resolve("shm")));
+        }
+
+        @Override
+        public Path networkNamespace(Path home) {
+            return home.resolve("net");
         }
 
         @Override
