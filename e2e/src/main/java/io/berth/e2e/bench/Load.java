@@ -14,6 +14,7 @@ import io.berth.e2e.cri.Cri;
 import io.berth.e2e.cri.PodHandle;
 import io.berth.e2e.node.Footprint;
 import io.grpc.Context;
+import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -57,10 +58,12 @@ public final class Load {
     private final Latencies starts = new Latencies();
     private final ConcurrentLinkedQueue<String> failures = new ConcurrentLinkedQueue<>();
     private final AtomicBoolean goesOn = new AtomicBoolean(true);
+    /** An older containerd has no GetContainerEvents. */
+    private final AtomicBoolean hasEvents = new AtomicBoolean(true);
     private final Map<ContainerEventType, Integer> events = new EnumMap<>(ContainerEventType.class);
     private final Map<String, Double> figures = new LinkedHashMap<>();
 
-    /** @param pid of the daemon, a JVM */
+    /** @param pid of the daemon */
     public Load(Cri cri, long pid, String handler, String image, Path logs) {
         this.cri = cri;
         this.pid = pid;
@@ -247,7 +250,9 @@ public final class Load {
             cri.runtime(Duration.ofDays(1)).getContainerEvents(GetEventsRequest.getDefaultInstance())
                     .forEachRemaining(this::count);
         } catch (StatusRuntimeException e) {
-            if (goesOn.get()) {
+            if (e.getStatus().getCode() == Status.Code.UNIMPLEMENTED) {
+                hasEvents.set(false);
+            } else if (goesOn.get()) {
                 failures.add("events: " + e.getMessage());
             }
         }
@@ -261,6 +266,9 @@ public final class Load {
 
     /** Each pod and each container is created, started, stopped and deleted once. */
     private void awaitEvents(int pods) {
+        if (!hasEvents.get()) {
+            return;
+        }
         int each = pods * (1 + CONTAINERS_OF_A_POD);
         try {
             Await.until(each + " events of each kind", EVENTS_PATIENCE, () -> {
@@ -279,11 +287,13 @@ public final class Load {
     }
 
     private void look(String moment, Footprint footprint) {
-        figures.put("heap_" + moment + "_mb", footprint.heapKib() / KIB_PER_MB);
+        if (Footprint.isJvm(pid)) {
+            figures.put("heap_" + moment + "_mb", footprint.heapKib() / KIB_PER_MB);
+            figures.put("virtual_threads_" + moment, (double) footprint.virtualThreads());
+        }
         figures.put("pss_" + moment + "_mb", footprint.pssKib() / KIB_PER_MB);
         figures.put("fds_" + moment, (double) footprint.descriptors());
         figures.put("threads_" + moment, (double) footprint.threads());
-        figures.put("virtual_threads_" + moment, (double) footprint.virtualThreads());
         figures.put("mounts_" + moment, (double) footprint.mounts());
     }
 

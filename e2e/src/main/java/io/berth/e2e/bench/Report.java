@@ -49,8 +49,12 @@ final class Report {
                     targets.get(0).version().getRuntimeName() + "/"
                             + targets.get(1).version().getRuntimeName());
             Map<String, Double> other = medians.get(1);
-            medians.get(0).forEach(
-                    (key, value) -> line.put(key, rounded(value / other.getOrDefault(key, Double.NaN))));
+            medians.get(0).forEach((key, value) -> {
+                double others = other.getOrDefault(key, 0.0);
+                if (others != 0) {
+                    line.put(key, rounded(value / others));
+                }
+            });
             System.out.println(JSON.writeValueAsString(line));
         }
     }

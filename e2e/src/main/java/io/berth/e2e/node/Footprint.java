@@ -9,14 +9,14 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
- * What a JVM takes of the node at one moment.
+ * What a daemon takes of the node at one moment.
  *
- * @param heapKib live objects, right after a full collection
+ * @param heapKib live objects, right after a full collection; 0 where it is no JVM
  * @param pssKib resident memory, a page that n processes share counted as its nth part
  * @param peakKib the largest resident memory since {@link #forgetPeak}
  * @param descriptors open files
  * @param threads of the kernel
- * @param virtualThreads that wait or run
+ * @param virtualThreads that wait or run; 0 where it is no JVM
  * @param processes its children
  * @param mounts of the mount namespace
  * @param cpuMillis processor time since its start
@@ -27,18 +27,18 @@ public record Footprint(long heapKib, long pssKib, long peakKib, int descriptors
     private static final Pattern VIRTUAL = Pattern.compile("\"virtual\": true");
     private static final long TICK_MILLIS = 10;
 
-    /** The JVM's process as it is now. Has it collect its garbage first. */
+    /** The process as it is now. Has a JVM collect its garbage first. */
     public static Footprint of(long pid) {
-        jcmd(pid, "GC.run");
-        Matcher used = USED.matcher(jcmd(pid, "GC.heap_info"));
-        long heapKib = 0;
-        while (used.find()) {
-            heapKib += Long.parseLong(used.group(2));
-        }
-        return new Footprint(heapKib, kib(pid, "smaps_rollup", "Pss"), peakKib(pid),
+        boolean jvm = isJvm(pid);
+        return new Footprint(jvm ? heapKib(pid) : 0, kib(pid, "smaps_rollup", "Pss"), peakKib(pid),
                 children(Path.of("/proc/" + pid + "/fd")), children(Path.of("/proc/" + pid + "/task")),
-                virtualThreads(pid), (int) ProcessHandle.of(pid).orElseThrow().children().count(),
+                jvm ? virtualThreads(pid) : 0, (int) ProcessHandle.of(pid).orElseThrow().children().count(),
                 lines("/proc/" + pid + "/mounts").length, cpuMillis(pid));
+    }
+
+    /** Whether the process has a Java heap. */
+    public static boolean isJvm(long pid) {
+        return read("/proc/" + pid + "/comm").strip().equals("java");
     }
 
     /** Processor time of a process since its start, in user and kernel mode. */
@@ -66,6 +66,16 @@ public record Footprint(long heapKib, long pssKib, long peakKib, int descriptors
     /** Open files of a process, without those of a collection or a thread dump. */
     public static int descriptors(long pid) {
         return children(Path.of("/proc/" + pid + "/fd"));
+    }
+
+    private static long heapKib(long pid) {
+        jcmd(pid, "GC.run");
+        Matcher used = USED.matcher(jcmd(pid, "GC.heap_info"));
+        long heapKib = 0;
+        while (used.find()) {
+            heapKib += Long.parseLong(used.group(2));
+        }
+        return heapKib;
     }
 
     private static int virtualThreads(long pid) {
