@@ -30,6 +30,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIf;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.testcontainers.junit.jupiter.Container;
@@ -39,6 +40,7 @@ import org.testcontainers.junit.jupiter.Testcontainers;
 @Testcontainers
 @ParameterizedClass
 @ValueSource(strings = {"runc", "crun"})
+@EnabledIf(value = "canMapTmpfs", disabledReason = "Linux maps the IDs of a tmpfs since 6.3")
 final class UserNamespacesIT {
     @Container
     static final Node NODE = new Node();
@@ -50,6 +52,12 @@ final class UserNamespacesIT {
 
     UserNamespacesIT(String handler) {
         this.handler = handler;
+    }
+
+    static boolean canMapTmpfs() {
+        String[] release = System.getProperty("os.version").split("\\D+");
+        int major = Integer.parseInt(release[0]);
+        return major > 6 || (major == 6 && Integer.parseInt(release[1]) >= 3);
     }
 
     @Test

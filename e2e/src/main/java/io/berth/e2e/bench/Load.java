@@ -21,8 +21,10 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
@@ -41,6 +43,7 @@ public final class Load {
     private static final Duration STATS_INTERVAL = Duration.ofSeconds(10);
     private static final long PROBE_TIMEOUT_SECONDS = 60;
     private static final Duration EVENTS_PATIENCE = Duration.ofSeconds(20);
+    private static final Duration SUBSCRIPTION_INTERVAL = Duration.ofMillis(500);
     private static final Duration SETTLING_TIME = Duration.ofSeconds(20);
     private static final double KIB_PER_MB = 1e6 / 1024;
     private static final int CONTAINERS_OF_A_POD = 2;
@@ -61,6 +64,7 @@ public final class Load {
     /** An older containerd has no GetContainerEvents. */
     private final AtomicBoolean hasEvents = new AtomicBoolean(true);
     private final Map<ContainerEventType, Integer> events = new EnumMap<>(ContainerEventType.class);
+    private final Set<String> deleted = new HashSet<>();
     private final Map<String, Double> figures = new LinkedHashMap<>();
 
     /** @param pid of the daemon */
@@ -86,6 +90,7 @@ public final class Load {
         Context.CancellableContext subscription = Context.current().withCancellation();
         Thread subscriber = Thread.ofVirtual().start(() -> subscription.run(this::countEvents));
         try {
+            awaitSubscription();
             List<Pod> running = startTimed(pods);
             serve(running, duration);
             removeTimed(running);
@@ -261,6 +266,28 @@ public final class Load {
     private void count(ContainerEventResponse event) {
         synchronized (events) {
             events.merge(event.getContainerEventType(), 1, Integer::sum);
+            if (event.getContainerEventType() == ContainerEventType.CONTAINER_DELETED_EVENT) {
+                deleted.add(event.getContainerId());
+            }
+        }
+    }
+
+    /** The server does not say when it has subscribed: all events come from the pod on whose last one has come. */
+    private void awaitSubscription() {
+        long end = System.nanoTime() + EVENTS_PATIENCE.toNanos();
+        while (hasEvents.get()) {
+            PodHandle pod = PodHandle.run(cri, Configs.pod("subscribed", logs), handler);
+            pod.close();
+            sleepUntil(System.nanoTime() + SUBSCRIPTION_INTERVAL.toNanos());
+            synchronized (events) {
+                if (deleted.contains(pod.id())) {
+                    events.clear();
+                    return;
+                }
+            }
+            if (System.nanoTime() > end) {
+                throw new IllegalStateException("no events within " + EVENTS_PATIENCE);
+            }
         }
     }
 
