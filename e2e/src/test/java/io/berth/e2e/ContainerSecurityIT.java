@@ -17,6 +17,7 @@ import io.berth.cri.v1.SecurityProfile;
 import io.berth.cri.v1.SupplementalGroupsPolicy;
 import io.berth.e2e.cri.Configs;
 import io.berth.e2e.cri.ContainerHandle;
+import io.berth.e2e.cri.LogLine;
 import io.berth.e2e.cri.PodHandle;
 import io.berth.e2e.node.Command;
 import io.berth.e2e.node.Node;
@@ -96,6 +97,23 @@ final class ContainerSecurityIT {
                 .setRunAsUser(Int64Value.newBuilder().setValue(1000)).setCapabilities(
                         Capability.newBuilder().addAddAmbientCapabilities("NET_BIND_SERVICE")),
                 "CapEff"))).isEqualTo(1 << CAP_NET_BIND_SERVICE);
+    }
+
+    /** crun gives what it inherits to the container's user, who then could take the device from every process of the node. */
+    @Test
+    void theNullDeviceThatIsStdinIsNotTheNodes() throws IOException {
+        var before = Files.readAttributes(Path.of("/dev/null"), "unix:uid,gid,mode");
+        var config = Configs.container("main", NODE.busybox(), "sh", "-c",
+                "cat; cat /dev/stdin; chmod 000 /dev/stdin; [ -c /dev/stdin ] && echo device; sleep 1000");
+        config.getLinuxBuilder().getSecurityContextBuilder()
+                .setRunAsUser(Int64Value.newBuilder().setValue(1000));
+        try (PodHandle pod = NODE.pod("null", handler)) {
+            ContainerHandle container = pod.start(config);
+            assertThat(container.awaitLog(1)).extracting(LogLine::text).last().isEqualTo("device");
+            assertThat(container.sh("chmod 000 /dev/stdin; echo gone > /dev/null; cat /dev/null; id -u"))
+                    .isEqualTo("1000");
+        }
+        assertThat(Files.readAttributes(Path.of("/dev/null"), "unix:uid,gid,mode")).isEqualTo(before);
     }
 
     @Test

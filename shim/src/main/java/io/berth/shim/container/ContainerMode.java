@@ -32,7 +32,7 @@ public final class ContainerMode {
             return EXIT_FAILED;
         }
         int listener = Console.listen(new Text(16).add("shim.sock"), BACKLOG);
-        int nowhere = Libc.open(new Text(16).add("/dev/null").address(), Libc.O_RDWR | Libc.O_CLOEXEC, 0);
+        int nowhere = NullDevice.open();
         if (listener < 0 || nowhere < 0) {
             complain(new Text(256).add("listen on shim.sock: ")
                     .addError(listener < 0 ? -listener : Libc.errno()));

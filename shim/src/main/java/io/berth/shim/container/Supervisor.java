@@ -81,7 +81,7 @@ final class Supervisor {
         }
     };
 
-    /** @param nowhere a descriptor of {@code /dev/null} */
+    /** @param nowhere a {@link NullDevice} */
     Supervisor(Arguments arguments, int nowhere) {
         this.arguments = arguments;
         this.nowhere = nowhere;

@@ -62,7 +62,17 @@ public final class Libc {
     public static final int PR_SET_PDEATHSIG = 1;
     public static final int PR_SET_CHILD_SUBREAPER = 36;
     public static final int CLONE_NEWPID = 0x20000000;
+    public static final int SYS_FSOPEN = 430;
+    public static final int SYS_FSCONFIG = 431;
+    public static final int SYS_FSMOUNT = 432;
     public static final int SYS_CLOSE_RANGE = 436;
+    public static final int FSOPEN_CLOEXEC = 1;
+    public static final int FSCONFIG_SET_STRING = 1;
+    public static final int FSCONFIG_CMD_CREATE = 6;
+    public static final int FSMOUNT_CLOEXEC = 1;
+    public static final int MOUNT_ATTR_NOSUID = 2;
+    public static final int MOUNT_ATTR_NOEXEC = 8;
+    public static final int S_IFCHR = 0020000;
     public static final int CLOCK_REALTIME = 0;
     public static final int CLOCK_MONOTONIC = 1;
     public static final int TIOCSWINSZ = 0x5414;
@@ -94,6 +104,18 @@ public final class Libc {
     @Include("fcntl.h")
     @Import(name = "open")
     public static native int open(Address path, int flags, int mode);
+
+    @Include("fcntl.h")
+    @Import(name = "openat")
+    public static native int openat(int directory, Address path, int flags, int mode);
+
+    @Include("sys/stat.h")
+    @Import(name = "mknodat")
+    public static native int mknodat(int directory, Address path, int mode, long device);
+
+    @Include("sys/stat.h")
+    @Import(name = "fchmod")
+    public static native int fchmod(int fd, int mode);
 
     @Include("fcntl.h")
     @Import(name = "fcntl")
@@ -158,6 +180,17 @@ public final class Libc {
     @Include("unistd.h")
     @Import(name = "syscall")
     public static native long syscall(long number, long first, long second, long third);
+
+    /** {@link #SYS_FSOPEN}; C libraries have had a function for it only of late. */
+    @Include("unistd.h")
+    @Import(name = "syscall")
+    public static native long fsopen(long number, Address type, long flags);
+
+    /** {@link #SYS_FSCONFIG}. */
+    @Include("unistd.h")
+    @Import(name = "syscall")
+    public static native long fsconfig(long number, long context, long command, Address key, Address value,
+            long auxiliary);
 
     @Include("sys/socket.h")
     @Import(name = "socket")
