@@ -1,7 +1,17 @@
 package io.berth.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.berth.cri.v1.ContainerState;
+import io.berth.cri.v1.ImageSpec;
+import io.berth.cri.v1.PodSandboxState;
+import io.berth.cri.v1.PullImageRequest;
+import io.berth.e2e.cri.Await;
+import io.berth.e2e.cri.Configs;
+import io.berth.e2e.cri.ContainerHandle;
+import io.berth.e2e.cri.Cri;
+import io.berth.e2e.cri.PodHandle;
 import io.berth.e2e.image.Compression;
 import io.berth.e2e.image.Layer;
 import io.berth.e2e.image.TestImage;
@@ -9,12 +19,14 @@ import io.berth.e2e.node.BerthCommand;
 import io.berth.e2e.node.BerthDaemon;
 import io.berth.e2e.node.Command;
 import io.berth.e2e.node.Node;
+import io.grpc.StatusRuntimeException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
@@ -27,6 +39,7 @@ import org.testcontainers.junit.jupiter.Testcontainers;
 @Testcontainers
 final class DiskFaultsIT {
     private static final int LARGE_BYTES = 40 << 20;
+    private static final Duration PATIENCE = Duration.ofSeconds(20);
 
     @Container
     static final Node NODE = new Node();
@@ -117,6 +130,60 @@ final class DiskFaultsIT {
         assertThat(berth.imageDone("verify")).contains(": clean");
         berth.imageDone("pull", large);
         assertThat(berth.imageDone("verify")).contains(small).contains(large).doesNotContain("NOT CLEAN");
+    }
+
+    /** The same disk below a daemon. What it cannot write it says, what runs runs on, and once repaired it knows all of it. */
+    @Test
+    void aDaemonOnADiskThatFailsToWriteKeepsWhatRuns() throws IOException {
+        Path back = directory.resolve("back");
+        Command.output("mount", "-t", "tmpfs", "-o", "size=64m", "none", back.toString());
+        Path image = sparse(back.resolve("thin.img"), 256);
+        Command.output("mkfs.ext4", "-q", "-J", "size=4", "-E", "nodiscard", image.toString());
+        Command.output("mount", "-o", "loop,nodiscard,errors=remount-ro", image.toString(), disk.toString());
+        var daemon = new BerthDaemon(BerthDaemon.Options
+                .in(directory.resolve("w"), NODE.network(), NODE.registriesConf())
+                .withRoot(disk.resolve("root")));
+        daemon.start();
+        try (Cri cri = Cri.connect(daemon.socket())) {
+            cri.images().pullImage(PullImageRequest.newBuilder()
+                    .setImage(ImageSpec.newBuilder().setImage(NODE.busybox())).build());
+            PodHandle pod = PodHandle.run(cri, Configs.pod("served", NODE.logs()), "runc");
+            ContainerHandle container = pod.start(Configs.container("main", NODE.busybox(), "sh", "-c",
+                    "i=0; while true; do i=$((i + 1)); echo $i; usleep 20000; done"));
+            container.awaitLog(3);
+            // More than is behind the disk: some of it is lost, and then the file system takes no more.
+            Command.run(
+                    List.of("dd", "if=/dev/urandom", "of=" + disk.resolve("ballast"), "bs=1M", "count=100"));
+            Await.until("the file system is read-only", PATIENCE, () -> {
+                Command.run(List.of("sync", "-f", disk.toString()));
+                return Command.run(List.of("touch", disk.resolve("probe").toString())).exitCode();
+            }, code -> code != 0);
+
+            assertThatThrownBy(() -> pod.start(Configs.container("new", NODE.busybox(), "true")))
+                    .isInstanceOf(StatusRuntimeException.class).hasMessageContaining(disk.toString());
+            assertThat(container.status().getState()).isEqualTo(ContainerState.CONTAINER_RUNNING);
+            container.awaitLog(container.log().size() + 5);
+            assertThat(container.sh("echo alive")).isEqualTo("alive");
+            container.stop(0);
+            assertThat(container.status().getExitCode()).isEqualTo(137);
+
+            daemon.kill();
+            Command.output("umount",
+                    directory.resolve("w/state/containers/" + container.id() + "/rootfs").toString());
+            Await.until("the disk is not in use", PATIENCE,
+                    () -> Command.run(List.of("umount", disk.toString())).exitCode(), code -> code == 0);
+            Command.output("mount", "-o", "remount,size=400m", back.toString());
+            Command.run(List.of("e2fsck", "-f", "-y", image.toString()));
+            Command.output("mount", "-o", "loop,nodiscard", image.toString(), disk.toString());
+            daemon.start();
+            assertThat(pod.status().getState()).isEqualTo(PodSandboxState.SANDBOX_READY);
+            assertThat(container.status().getExitCode()).isEqualTo(137);
+            assertThat(pod.start(Configs.container("after", NODE.busybox(), "echo", "well")).output())
+                    .isEqualTo("well");
+            pod.close();
+        } finally {
+            daemon.stop();
+        }
     }
 
     private void assertOnlySmallAfterFailure(Path root, String message) throws IOException {

@@ -36,10 +36,6 @@ public final class HangingDisk implements AutoCloseable {
         return new HangingDisk(directory);
     }
 
-    public Path directory() {
-        return directory;
-    }
-
     /** From now on it hangs. */
     public void hang() {
         Command.output("fsfreeze", "--freeze", directory.toString());

@@ -26,6 +26,7 @@ import java.util.HashSet;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -222,6 +223,9 @@ final class StoreDirectory implements AutoCloseable {
         catalog.retired().forEach(layer -> layers.add(layer.directory()));
         Set<String> snapshots = new HashSet<>();
         catalog.snapshots().values().forEach(snapshot -> snapshots.add(snapshot.directory()));
+        // Not those of the directories: a cut of the power may have left a row whose directory is gone.
+        Stream.of(layers, snapshots).flatMap(Set::stream).mapToLong(name -> Long.parseLong(name, RADIX))
+                .forEach(number -> nextName.accumulateAndGet(number + 1, Math::max));
         sweep(ingest(), Set.of());
         sweep(layers(), layers);
         sweep(records(), recorded);
@@ -241,11 +245,7 @@ final class StoreDirectory implements AutoCloseable {
         try (Fd fd = openDirectory(directory)) {
             for (FileTree.Entry entry : FileTree.list(fd)) {
                 String file = entry.name().toString();
-                String name = RecordFiles.layerOf(file);
-                if (owned.contains(name)) {
-                    long number = Long.parseLong(name, RADIX);
-                    nextName.accumulateAndGet(number + 1, Math::max);
-                } else {
+                if (!owned.contains(RecordFiles.layerOf(file))) {
                     log.atInfo().addKeyValue("path", directory.resolve(file))
                             .log("deleting what an unfinished step left");
                     delete(directory.resolve(file));

@@ -14,6 +14,7 @@ import io.berth.imagestore.RegistryAuth;
 import io.berth.imagestore.Snapshots.Snapshot;
 import io.berth.imagestore.unpack.TarBuilder;
 import io.berth.linux.Fd;
+import io.berth.linux.FileTree;
 import io.berth.linux.IdMaps;
 import io.berth.linux.Mounts;
 import io.berth.linux.OpenFlags;
@@ -117,6 +118,27 @@ class OverlaySnapshotsTest {
         assertThat(Files.getAttribute(target.resolve("d/d/d"), "unix:mode")).isEqualTo(040700);
         assertThat(target.resolve(deep + "first")).exists();
         assertThat(target.resolve(deep + "second")).exists();
+    }
+
+    /** As a cut of the power leaves it, where the row was flushed and the directory was not. */
+    @Test
+    void aRowWhoseDirectoryIsGoneKeepsItsName() throws Exception {
+        registry.push(APP, TestRegistry.image("i", new TarBuilder().add(file("f", "x"))));
+        String image = store.pull(APP, RegistryAuth.NONE).id();
+        store.snapshots().prepare("lost", image);
+        store.close();
+        Path parent = folder.resolve("im,ages");
+        try (Fd fd = Openat.open(RawPath.of(parent), OpenFlags.O_RDONLY | OpenFlags.O_DIRECTORY)) {
+            FileTree.delete(fd, RawPath.of("snapshots"));
+        }
+        open();
+
+        store.snapshots().prepare("c1", image);
+        store.snapshots().mount("c1", target, false);
+
+        assertThat(target.resolve("f")).hasContent("x");
+        store.snapshots().remove("lost");
+        assertThat(target.resolve("f")).hasContent("x");
     }
 
     @Test

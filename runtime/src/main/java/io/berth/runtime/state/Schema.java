@@ -66,11 +66,10 @@ final class Schema {
             statement.executeUpdate("PRAGMA user_version = " + to);
             connection.commit();
         } catch (SQLException e) {
-            connection.rollback();
+            StateFile.abandon(connection, e);
             throw e;
-        } finally {
-            connection.setAutoCommit(true);
         }
+        connection.setAutoCommit(true);
     }
 
     private static int version(Connection connection) throws SQLException {

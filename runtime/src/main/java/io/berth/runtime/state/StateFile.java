@@ -33,6 +33,23 @@ public final class StateFile {
     }
 
     /**
+     * Ends a transaction that has failed. After an error of the disk SQLite has rolled back by itself, and what is done here
+     * fails, too: that must not hide what went wrong.
+     */
+    static void abandon(Connection connection, Exception failure) {
+        try {
+            connection.rollback();
+        } catch (SQLException e) {
+            failure.addSuppressed(e);
+        }
+        try {
+            connection.setAutoCommit(true);
+        } catch (SQLException e) {
+            failure.addSuppressed(e);
+        }
+    }
+
+    /**
      * Opens it, made if absent, and brings its tables to this version.
      *
      * @throws DamagedStateException where it is damaged, or gone while there are copies of its rows

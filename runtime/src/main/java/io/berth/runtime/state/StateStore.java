@@ -276,12 +276,11 @@ public final class StateStore implements AutoCloseable {
                 write.action.run(connection);
             }
             connection.commit();
-        } catch (SQLException e) {
-            connection.rollback();
+        } catch (SQLException | RuntimeException e) {
+            StateFile.abandon(connection, e);
             throw e;
-        } finally {
-            connection.setAutoCommit(true);
         }
+        connection.setAutoCommit(true);
     }
 
     private static void delete(Connection connection, String sql, String id) throws SQLException {
