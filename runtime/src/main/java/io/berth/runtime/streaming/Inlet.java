@@ -77,9 +77,31 @@ final class Inlet {
     ByteBuffer take() throws InterruptedException {
         lock.lock();
         try {
+            await();
+            return poll();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Waits until there are bytes, and leaves them there; false at the end. */
+    boolean await() throws InterruptedException {
+        lock.lock();
+        try {
             while (queue.isEmpty() && !ended) {
                 changed.await();
             }
+            return !queue.isEmpty();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** The next bytes; null where none have come yet. */
+    @Nullable
+    ByteBuffer poll() {
+        lock.lock();
+        try {
             ByteBuffer next = queue.poll();
             if (next != null) {
                 queuedBytes -= next.remaining();

@@ -18,6 +18,8 @@ final class RemoteCommand {
     private final StreamRequest.Command request;
     private final StreamingBackend backend;
     private final CommandStreams streams;
+    /** Held while sizes are on their way to the terminal. */
+    private final Object sizes = new Object();
 
     private RemoteCommand(StreamRequest.Command request, StreamingBackend backend, CommandStreams streams) {
         this.request = request;
@@ -106,6 +108,8 @@ final class RemoteCommand {
     private void pumpStdin(ExecSession session) {
         try {
             for (ByteBuffer data = streams.stdin().take(); data != null; data = streams.stdin().take()) {
+                // What a client types after it has said a size finds the terminal of that size.
+                applySizes(session);
                 session.writeStdin(data);
             }
             session.closeStdin();
@@ -119,14 +123,27 @@ final class RemoteCommand {
 
     private void pumpResizes(ExecSession session) {
         try {
-            for (ByteBuffer data = streams.resizes().take(); data != null; data = streams.resizes().take()) {
-                resize(session, data);
+            while (streams.resizes().await()) {
+                applySizes(session);
             }
-        } catch (IOException e) {
-            streams.resizes().discard();
-            log.atDebug().addKeyValue("container", request.containerId()).setCause(e).log("resize failed");
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+        }
+    }
+
+    /** All that have come so far. Returns when they are applied, whoever of the two pumps has taken them. */
+    private void applySizes(ExecSession session) {
+        synchronized (sizes) {
+            try {
+                for (ByteBuffer data = streams.resizes().poll(); data != null; data = streams.resizes()
+                        .poll()) {
+                    resize(session, data);
+                }
+            } catch (IOException e) {
+                streams.resizes().discard();
+                log.atDebug().addKeyValue("container", request.containerId()).setCause(e)
+                        .log("resize failed");
+            }
         }
     }
 
