@@ -7,6 +7,7 @@ import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -15,6 +16,9 @@ import java.util.concurrent.LinkedBlockingQueue;
 /** Sessions that echo stdin to stdout until its end, then say "ended" on stderr and give {@link #exitCode}. */
 final class FakeBackend implements StreamingBackend {
     final BlockingQueue<String> resizes = new LinkedBlockingQueue<>();
+    /** How many sizes had been applied when input came. */
+    final BlockingQueue<Integer> resizesBeforeInput = new LinkedBlockingQueue<>();
+    volatile Duration resizeTime = Duration.ZERO;
     final CountDownLatch closed = new CountDownLatch(1);
     volatile int exitCode;
     volatile boolean exitAtOnce;
@@ -69,6 +73,7 @@ final class FakeBackend implements StreamingBackend {
 
         @Override
         public void writeStdin(ByteBuffer data) {
+            resizesBeforeInput.add(resizes.size());
             input.add(data);
         }
 
@@ -78,7 +83,12 @@ final class FakeBackend implements StreamingBackend {
         }
 
         @Override
-        public void resize(int columns, int rows) {
+        public void resize(int columns, int rows) throws IOException {
+            try {
+                Thread.sleep(resizeTime);
+            } catch (InterruptedException e) {
+                throw new IOException(e);
+            }
             resizes.add(columns + "x" + rows);
         }
 

@@ -79,6 +79,16 @@ class StreamingServerTest {
     }
 
     @Test
+    void inputFindsTheTerminalOfTheSizeThatWasSaidBefore() throws Exception {
+        backend.resizeTime = Duration.ofMillis(300);
+        var client = connect(url(exec(true)), "v5.channel.k8s.io");
+        client.send(4, "{\"Width\":120,\"Height\":40}\n");
+        client.send(0, "x");
+        assertThat(backend.resizesBeforeInput.poll(10, TimeUnit.SECONDS)).isEqualTo(1);
+        client.socket().abort();
+    }
+
+    @Test
     void aClientThatGoesEndsItsSession() throws Exception {
         var client = connect(url(exec(false)), "v5.channel.k8s.io");
         client.send(0, "x");
