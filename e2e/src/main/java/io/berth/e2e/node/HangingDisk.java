@@ -14,6 +14,8 @@ public final class HangingDisk implements AutoCloseable {
     private static final int SIZE_BYTES = 256 << 20;
 
     private final Path directory;
+    /** A run that is interrupted: with its mount namespace goes the last way to thaw the file system. */
+    private final Thread atExit = new Thread(this::heal, "heal");
     private boolean hangs;
 
     private HangingDisk(Path directory) {
@@ -33,17 +35,19 @@ public final class HangingDisk implements AutoCloseable {
         }
         Command.output("mkfs.ext4", "-q", image.toString());
         Command.output("mount", "-o", "loop", image.toString(), directory.toString());
-        return new HangingDisk(directory);
+        var disk = new HangingDisk(directory);
+        Runtime.getRuntime().addShutdownHook(disk.atExit);
+        return disk;
     }
 
     /** From now on it hangs. */
-    public void hang() {
+    public synchronized void hang() {
         Command.output("fsfreeze", "--freeze", directory.toString());
         hangs = true;
     }
 
     /** It is well again, if it was not. */
-    public void heal() {
+    public synchronized void heal() {
         if (hangs) {
             Command.output("fsfreeze", "--unfreeze", directory.toString());
             hangs = false;
@@ -53,6 +57,7 @@ public final class HangingDisk implements AutoCloseable {
     @Override
     public void close() {
         heal();
+        Runtime.getRuntime().removeShutdownHook(atExit);
         Command.output("umount", directory.toString());
     }
 }
