@@ -249,8 +249,7 @@ final class BadContainersIT {
 
     /** Numbers its lines, fifty a second. */
     private static ContainerConfig.Builder counting() {
-        return Configs.container("counting", NODE.busybox(), "sh", "-c",
-                "i=0; while true; do i=$((i + 1)); echo $i; usleep 20000; done");
+        return Configs.counting("counting", NODE.busybox());
     }
 
     private static ContainerConfig.Builder shell(String script) {

@@ -325,7 +325,7 @@ final class ContainerSecurityIT {
                     .addHugepageLimits(HugepageLimit.newBuilder().setPageSize("huge").setLimit(1)), "");
             refused(pod, "blockio", resources -> {}, "blockio.resources.beta.kubernetes.io/pod");
             refused(pod, "rdt", resources -> {}, "rdt.resources.beta.kubernetes.io/container.main");
-            if (!Files.exists(Path.of("/sys/fs/cgroup/cgroup.controllers"))) {
+            if (!NodeFeature.CGROUP_V2.isPresent()) {
                 refused(pod, "unified", resources -> resources.putUnified("memory.high", "100"), "");
             }
         }

@@ -50,7 +50,7 @@ final class DaemonKillIT {
     private static final int EXIT_CODE = 7;
     private static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final Duration LIMIT = Duration.ofMinutes(2);
-    private static final boolean V2 = Files.exists(Path.of("/sys/fs/cgroup/cgroup.controllers"));
+    private static final boolean V2 = NodeFeature.CGROUP_V2.isPresent();
     private static final Path MEMORY = Path.of("/sys/fs/cgroup", V2 ? "" : "memory");
     private static final List<String> HANDLERS = List.of("runc", "crun");
 

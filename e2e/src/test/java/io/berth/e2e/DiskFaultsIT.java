@@ -148,8 +148,7 @@ final class DiskFaultsIT {
             cri.images().pullImage(PullImageRequest.newBuilder()
                     .setImage(ImageSpec.newBuilder().setImage(NODE.busybox())).build());
             PodHandle pod = PodHandle.run(cri, Configs.pod("served", NODE.logs()), "runc");
-            ContainerHandle container = pod.start(Configs.container("main", NODE.busybox(), "sh", "-c",
-                    "i=0; while true; do i=$((i + 1)); echo $i; usleep 20000; done"));
+            ContainerHandle container = pod.start(Configs.counting("main", NODE.busybox()));
             container.awaitLog(3);
             // More than is behind the disk: some of it is lost, and then the file system takes no more.
             Command.run(

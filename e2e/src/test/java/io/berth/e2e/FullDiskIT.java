@@ -209,8 +209,7 @@ final class FullDiskIT {
 
     /** Numbers its lines. */
     private static ContainerConfig.Builder ticking() {
-        return Configs.container("ticking", NODE.busybox(), "sh", "-c",
-                "i=0; while true; do i=$((i + 1)); echo $i; usleep 20000; done");
+        return Configs.counting("ticking", NODE.busybox());
     }
 
     /** What is free in the log's last block is used up, then no line fits any more. */

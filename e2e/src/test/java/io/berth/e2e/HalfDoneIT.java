@@ -23,14 +23,13 @@ import org.testcontainers.junit.jupiter.Testcontainers;
 /** A daemon is killed while an OCI runtime or CNI plugin works for it and does not come to an end. */
 @Testcontainers
 final class HalfDoneIT {
+    private static final String HANDLER = "held";
     private static final HeldProgram RUNC = HeldProgram.of("runc", Path.of("/usr/sbin/runc"));
     private static final HeldProgram BRIDGE = HeldProgram.of("bridge", Path.of("/usr/lib/cni/bridge"));
 
     @Container
-    static final Node NODE = new Node("runtimes.held.path = \"" + RUNC.path() + "\"",
-            "cni.bin_dirs = [\"" + BRIDGE.binDirectory() + "\", \"/usr/lib/cni\"]");
+    static final Node NODE = new Node(RUNC.asRuntime(HANDLER), BRIDGE.asPlugin());
 
-    private static final String HANDLER = "held";
     private static final Duration SOON = Duration.ofSeconds(40);
 
     @AfterEach
@@ -50,7 +49,7 @@ final class HalfDoneIT {
                 NODE.server().start();
                 caller.join();
 
-                Await.until("the create is undone", SOON, () -> processesOf(RUNC), count -> count == 0);
+                Await.until("the create is undone", SOON, RUNC::processes, count -> count == 0);
                 assertThat(NODE.cri().runtime().listContainers(ListContainersRequest.getDefaultInstance())
                         .getContainersList()).isEmpty();
             }
@@ -69,7 +68,7 @@ final class HalfDoneIT {
             NODE.server().start();
             caller.join();
 
-            Await.until("the ADD has ended", SOON, () -> processesOf(BRIDGE), count -> count == 0);
+            Await.until("the ADD has ended", SOON, BRIDGE::processes, count -> count == 0);
         }
         assertThat(NODE.cri().runtime().listPodSandbox(ListPodSandboxRequest.getDefaultInstance())
                 .getItemsList()).isEmpty();
@@ -99,12 +98,5 @@ final class HalfDoneIT {
     private static CompletableFuture<Void> failing(Runnable call) {
         return CompletableFuture.runAsync(() -> assertThatThrownBy(call::run)
                 .isInstanceOf(StatusRuntimeException.class));
-    }
-
-    private static long processesOf(HeldProgram program) {
-        return ProcessHandle.allProcesses().filter(process -> process.info().commandLine().orElse("")
-                .contains(program.path().toString())
-                && !process.info().command().orElse("").endsWith("/java"))
-                .count();
     }
 }

@@ -26,13 +26,12 @@ import org.testcontainers.junit.jupiter.Testcontainers;
 /** An OCI runtime that does not come to an end; {@link BadNetworkIT} has the plugins. */
 @Testcontainers
 final class HungRuntimeIT {
+    private static final String HANDLER = "held";
     private static final HeldProgram RUNC = HeldProgram.of("runc", Path.of("/usr/sbin/runc"));
 
     @Container
-    static final Node NODE = new Node("runtimes.held.path = \"" + RUNC.path() + "\"",
-            "timeouts.oci = \"10s\"");
+    static final Node NODE = new Node(RUNC.asRuntime(HANDLER), "timeouts.oci = \"10s\"");
 
-    private static final String HANDLER = "held";
     private static final Duration SOON = Duration.ofSeconds(20);
 
     @AfterEach
@@ -46,7 +45,7 @@ final class HungRuntimeIT {
             try (var _ = RUNC.hold("create")) {
                 var hanging = CompletableFuture
                         .supplyAsync(() -> pod.create(Configs.container("main", NODE.busybox(), "true")));
-                Await.until("create hangs", SOON, () -> processesOf(RUNC), count -> count > 0);
+                Await.until("create hangs", SOON, RUNC::processes, count -> count > 0);
                 assertOthersAreServed();
                 assertThat(hanging).as("the create hung meanwhile").isNotDone();
 
@@ -122,14 +121,7 @@ final class HungRuntimeIT {
     }
 
     private static void assertNoProcessOf(HeldProgram program) {
-        Await.until("no process of " + program.path() + " is left", SOON, () -> processesOf(program),
+        Await.until("no process of " + program.path() + " is left", SOON, program::processes,
                 count -> count == 0);
-    }
-
-    private static long processesOf(HeldProgram program) {
-        return ProcessHandle.allProcesses().filter(process -> process.info().commandLine().orElse("")
-                .contains(program.path().toString())
-                && !process.info().command().orElse("").endsWith("/java"))
-                .count();
     }
 }

@@ -35,7 +35,7 @@ import org.testcontainers.junit.jupiter.Testcontainers;
 @ValueSource(strings = {"runc", "crun"})
 final class PodResourcesIT {
     private static final long MIB = 1 << 20;
-    private static final boolean V2 = Files.exists(Path.of("/sys/fs/cgroup/cgroup.controllers"));
+    private static final boolean V2 = NodeFeature.CGROUP_V2.isPresent();
 
     @Container
     static final Node NODE = new Node();

@@ -38,6 +38,9 @@ final class RequestFieldsIT {
                 new Case<>("config.metadata.uid", pod -> pod.getMetadataBuilder().clearUid()),
                 new Case<>("config.metadata.namespace", pod -> pod.getMetadataBuilder().clearNamespace()),
                 new Case<>("config.hostname", pod -> pod.setHostname("two words")),
+                new Case<>("config.linux.security_context.selinux_options.user",
+                        pod -> pod.getLinuxBuilder().getSecurityContextBuilder().getSelinuxOptionsBuilder()
+                                .setUser("a:b")),
                 new Case<>("config.hostname", pod -> pod.getLinuxBuilder().getSecurityContextBuilder()
                         .getNamespaceOptionsBuilder().setNetwork(NamespaceMode.NODE)),
                 new Case<>("config.log_directory", pod -> pod.setLogDirectory("logs")),

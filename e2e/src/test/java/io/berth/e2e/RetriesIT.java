@@ -50,14 +50,13 @@ import org.testcontainers.junit.jupiter.Testcontainers;
 /** Callers that give up, and come again with the same request. */
 @Testcontainers
 final class RetriesIT {
+    private static final String HANDLER = "held";
     private static final HeldProgram RUNC = HeldProgram.of("runc", Path.of("/usr/sbin/runc"));
     private static final HeldProgram BRIDGE = HeldProgram.of("bridge", Path.of("/usr/lib/cni/bridge"));
 
     @Container
-    static final Node NODE = new Node("runtimes.held.path = \"" + RUNC.path() + "\"",
-            "cni.bin_dirs = [\"" + BRIDGE.binDirectory() + "\", \"/usr/lib/cni\"]");
+    static final Node NODE = new Node(RUNC.asRuntime(HANDLER), BRIDGE.asPlugin());
 
-    private static final String HANDLER = "held";
     private static final int CALLERS = 50;
     private static final Duration SOON = Duration.ofMillis(400);
     private static final Duration LIMIT = Duration.ofSeconds(60);

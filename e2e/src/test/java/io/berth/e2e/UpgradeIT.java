@@ -137,7 +137,6 @@ final class UpgradeIT {
     }
 
     private static ContainerConfig.Builder counting() {
-        return Configs.container("counting", NODE.busybox(), "sh", "-c",
-                "i=0; while true; do i=$((i + 1)); echo $i; usleep 20000; done");
+        return Configs.counting("counting", NODE.busybox());
     }
 }

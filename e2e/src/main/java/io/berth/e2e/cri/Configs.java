@@ -85,6 +85,12 @@ public final class Configs {
         return container;
     }
 
+    /** A container that numbers its lines from 1, fifty a second. */
+    public static ContainerConfig.Builder counting(String name, String image) {
+        return container(name, image, "sh", "-c",
+                "i=0; while true; do i=$((i + 1)); echo $i; usleep 20000; done");
+    }
+
     /** One variable of a container's environment. */
     public static KeyValue env(String name, String value) {
         return KeyValue.newBuilder().setKey(name).setValue(ByteString.copyFromUtf8(value)).build();

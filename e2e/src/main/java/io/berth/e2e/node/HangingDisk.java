@@ -1,9 +1,7 @@
 package io.berth.e2e.node;
 
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
@@ -14,27 +12,18 @@ public final class HangingDisk implements AutoCloseable {
     private static final int SIZE_BYTES = 256 << 20;
 
     private final Path directory;
+    private final FreshDisk disk;
     /** A run that is interrupted: with its mount namespace goes the last way to thaw the file system. */
     private final Thread atExit = new Thread(this::heal, "heal");
     private boolean hangs;
 
     private HangingDisk(Path directory) {
         this.directory = directory;
+        disk = new FreshDisk(directory, SIZE_BYTES);
     }
 
     /** Mounts an empty one at {@code directory}, which is made. */
     public static HangingDisk mount(Path directory) {
-        Path image = directory.resolveSibling(directory.getFileName() + ".img");
-        try {
-            Files.createDirectories(directory);
-            try (var file = new RandomAccessFile(image.toFile(), "rw")) {
-                file.setLength(SIZE_BYTES);
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-        Command.output("mkfs.ext4", "-q", image.toString());
-        Command.output("mount", "-o", "loop", image.toString(), directory.toString());
         var disk = new HangingDisk(directory);
         Runtime.getRuntime().addShutdownHook(disk.atExit);
         return disk;
@@ -58,6 +47,10 @@ public final class HangingDisk implements AutoCloseable {
     public void close() {
         heal();
         Runtime.getRuntime().removeShutdownHook(atExit);
-        Command.output("umount", directory.toString());
+        try {
+            disk.close();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 }

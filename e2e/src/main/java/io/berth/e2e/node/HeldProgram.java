@@ -55,9 +55,23 @@ public final class HeldProgram {
         return script;
     }
 
-    /** The script's directory, with nothing else in it. */
-    public Path binDirectory() {
-        return script.resolveSibling("").toAbsolutePath().normalize();
+    /** The daemon's setting that makes it the OCI runtime of {@code handler}. */
+    public String asRuntime(String handler) {
+        return "runtimes.%s.path = \"%s\"".formatted(handler, script);
+    }
+
+    /** The daemon's setting that has it take this plugin before the one of that name that the node has. */
+    public String asPlugin() {
+        return "cni.bin_dirs = [\"%s\", \"/usr/lib/cni\"]"
+                .formatted(script.resolveSibling("").toAbsolutePath().normalize());
+    }
+
+    /** How many processes work for it. */
+    public long processes() {
+        return ProcessHandle.allProcesses().filter(process -> process.info().commandLine().orElse("")
+                .contains(script.toString())
+                && !process.info().command().orElse("").endsWith("/java"))
+                .count();
     }
 
     /** A state that ends when it is closed. */

@@ -169,13 +169,12 @@ final class RunPodSandbox {
                 .orElse("");
     }
 
-    private Optional<String> fileContext(SandboxRecord record) throws LifecycleException {
+    private Optional<String> fileContext(SandboxRecord record) throws OciException {
         try {
             return SelinuxLabels.ofPod(host, record.config(), record.selinuxLevel())
                     .map(SelinuxLabels::mount);
         } catch (OciException e) {
-            throw new LifecycleException(LifecycleException.Kind.INVALID,
-                    "config.linux.security_context." + e.getMessage(), e);
+            throw e.in(PodSandboxConfig.getDescriptor(), "config");
         }
     }
 
