@@ -7,13 +7,16 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
+import java.util.StringJoiner;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import javax.xml.parsers.DocumentBuilderFactory;
+import javax.xml.parsers.ParserConfigurationException;
 import org.jspecify.annotations.Nullable;
 import org.junit.platform.engine.TestExecutionResult;
 import org.junit.platform.engine.discovery.ClassNameFilter;
@@ -23,18 +26,21 @@ import org.junit.platform.launcher.TestIdentifier;
 import org.junit.platform.launcher.TestPlan;
 import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
 import org.junit.platform.launcher.core.LauncherFactory;
+import org.w3c.dom.Element;
+import org.w3c.dom.NodeList;
+import org.xml.sax.SAXException;
 
 /**
  * What {@code ./test} runs in its namespaces: all tests of this package, or the classes that are named. Prints each
- * class with its time and each failure as it happens, then the unit tests that Maven ran before, then the sum. Exits
- * with 1 if anything failed.
+ * class with its time and each failure as it happens, then the unit tests that Maven ran before, then all failures once
+ * more, so that the end of a log is enough to know them, and the sum. Exits with 1 if anything failed.
  */
 final class E2eRun implements TestExecutionListener {
-    private static final Pattern SUITE = Pattern.compile(
-            "<testsuite [^>]*?name=\"(?:[^\"]*\\.)?([^\".]+)\" time=\"([0-9.,]+)\" tests=\"(\\d+)\" errors=\"(\\d+)\""
-                    + " skipped=\"(\\d+)\" failures=\"(\\d+)\"");
     private static final int SHOWN_FRAMES = 6;
     private static final int SHOWN_LINES = 40;
+
+    /** What failed, as it is printed: some lines for each. */
+    private final List<String> failures = new ArrayList<>();
 
     private @Nullable TestPlan plan;
     private int passed;
@@ -66,6 +72,10 @@ final class E2eRun implements TestExecutionListener {
         if (classes.length == 0) {
             run.addUnitTests();
         }
+        if (!run.failures.isEmpty()) {
+            System.out.println("failed");
+            run.failures.forEach(System.out::println);
+        }
         String notRun = run.skipped == 0 ? "" : ", " + run.skipped + " skipped";
         System.out.printf("%n%d passed, %d failed%s%n", run.passed, run.failed, notRun);
         System.exit(run.failed > 0 || run.passed == 0 ? 1 : 0);
@@ -92,8 +102,7 @@ final class E2eRun implements TestExecutionListener {
             case SUCCESSFUL -> passedOfClass += test.isTest() ? 1 : 0;
             case FAILED, ABORTED -> {
                 failedOfClass++;
-                System.out.println("  FAILED " + name(test));
-                result.getThrowable().ifPresent(E2eRun::print);
+                fail(name(test), result.getThrowable().map(E2eRun::text).orElse(""));
             }
         }
     }
@@ -113,17 +122,26 @@ final class E2eRun implements TestExecutionListener {
         return isRoot ? name : name(parent.orElseThrow()) + " " + name;
     }
 
-    private static void print(Throwable failure) {
+    private void fail(String name, String text) {
+        String failure = "  FAILED " + name
+                + text.indent(4).stripTrailing().transform(t -> t.isEmpty() ? t : "\n" + t);
+        System.out.println(failure);
+        failures.add(failure);
+    }
+
+    private static String text(Throwable failure) {
+        var lines = new StringJoiner("\n");
         for (Throwable t = failure; t != null; t = t.getCause()) {
             // The text of a failed assertion may have the whole trace of another failure in it.
             String.valueOf(t).lines().filter(line -> !line.startsWith("\tat ")).limit(SHOWN_LINES)
-                    .forEach(line -> System.out.println("    " + line));
+                    .forEach(lines::add);
             Stream.of(t.getStackTrace()).filter(frame -> frame.getClassName().startsWith("io.berth"))
-                    .limit(SHOWN_FRAMES).forEach(frame -> System.out.println("      at " + frame));
+                    .limit(SHOWN_FRAMES).forEach(frame -> lines.add("  at " + frame));
         }
         for (Throwable suppressed : failure.getSuppressed()) {
-            System.out.println("    and " + suppressed);
+            lines.add("and " + suppressed);
         }
+        return lines.toString();
     }
 
     private void endClass() {
@@ -148,18 +166,45 @@ final class E2eRun implements TestExecutionListener {
             reports = files.sorted().toList();
         }
         for (Path report : reports) {
-            Matcher suite = SUITE.matcher(Files.readString(report));
-            if (!suite.find()) {
-                throw new IOException(report + " is no report of surefire");
-            }
-            int broken = Integer.parseInt(suite.group(4)) + Integer.parseInt(suite.group(6));
-            int notRun = Integer.parseInt(suite.group(5));
-            int good = Integer.parseInt(suite.group(3)) - broken - notRun;
-            line(Duration.ofMillis((long) (1000 * Double.parseDouble(suite.group(2).replace(",", "")))),
-                    suite.group(1), good, broken);
+            Element suite = root(report);
+            int broken = count(suite, "errors") + count(suite, "failures");
+            int notRun = count(suite, "skipped");
+            int good = count(suite, "tests") - broken - notRun;
+            String name = suite.getAttribute("name");
+            double seconds = Double.parseDouble(suite.getAttribute("time").replace(",", ""));
+            line(Duration.ofMillis((long) (1000 * seconds)), name.substring(name.lastIndexOf('.') + 1), good,
+                    broken);
             passed += good;
             failed += broken;
             skipped += notRun;
+            addFailures(suite, "failure");
+            addFailures(suite, "error");
+        }
+    }
+
+    private static Element root(Path report) throws IOException {
+        try {
+            return DocumentBuilderFactory.newDefaultInstance().newDocumentBuilder().parse(report.toFile())
+                    .getDocumentElement();
+        } catch (ParserConfigurationException | SAXException e) {
+            throw new IOException(report + " is no report of surefire", e);
+        }
+    }
+
+    private static int count(Element suite, String attribute) {
+        return Integer.parseInt(suite.getAttribute(attribute));
+    }
+
+    private void addFailures(Element suite, String kind) {
+        NodeList found = suite.getElementsByTagName(kind);
+        for (int i = 0; i < found.getLength(); i++) {
+            Element test = (Element) found.item(i).getParentNode();
+            String trace = found.item(i).getTextContent().strip();
+            String className = test.getAttribute("classname");
+            fail(className.substring(className.lastIndexOf('.') + 1) + " " + test.getAttribute("name"),
+                    trace.lines()
+                            .filter(line -> !line.startsWith("\tat ") || line.startsWith("\tat io.berth"))
+                            .limit(SHOWN_LINES).collect(Collectors.joining("\n")));
         }
     }
 
