@@ -13,6 +13,8 @@ import io.berth.e2e.cri.LogLine;
 import io.berth.e2e.cri.PodHandle;
 import io.berth.e2e.node.Command;
 import io.berth.e2e.node.Footprint;
+import io.berth.e2e.node.Cgroups;
+import io.berth.e2e.node.ShimProcess;
 import io.berth.e2e.node.Node;
 import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
@@ -203,16 +205,13 @@ final class BadContainersIT {
     }
 
     private static long supervisorPeakKib(ContainerHandle container) {
-        return ProcessHandle.allProcesses()
-                .filter(process -> process.info().command().orElse("").endsWith("/berth-shim"))
-                .filter(process -> process.info().commandLine().orElse("").contains(container.id()))
-                .mapToLong(process -> Footprint.peakKib(process.pid())).max().orElseThrow();
+        return Footprint.peakKib(ShimProcess.of(container.id()).process().pid());
     }
 
     /** The file with the number of the container's tasks. */
     private static Path pids(ContainerHandle container) {
-        return Path.of(
-                Command.output("find", "/sys/fs/cgroup", "-path", "*" + container.id() + "/pids.current"));
+        return Cgroups.all().stream().filter(path -> path.toString().contains(container.id()))
+                .map(path -> path.resolve("pids.current")).filter(Files::exists).findFirst().orElseThrow();
     }
 
     private static long number(Path file) {

@@ -15,6 +15,7 @@ import io.berth.e2e.cri.PodHandle;
 import io.berth.e2e.node.FaultyPlugin;
 import io.berth.e2e.node.FaultyPlugin.Fault;
 import io.berth.e2e.node.Node;
+import io.berth.e2e.node.Processes;
 import io.grpc.StatusRuntimeException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -68,7 +69,7 @@ final class BadNetworkIT {
                 .hasMessageContaining("DEADLINE_EXCEEDED").hasMessageContaining("plugin faulty (3 of 3")
                 .hasMessageContaining("default/stuck").hasMessageContaining("[cni] timeout sets the limit");
         assertThat(Duration.ofNanos(System.nanoTime() - began)).isLessThan(PLUGIN_TIMEOUT.multipliedBy(3));
-        assertThat(ProcessHandle.allProcesses().map(process -> process.info().commandLine().orElse("")))
+        assertThat(Processes.commandLines())
                 .noneMatch(line -> line.endsWith(FaultyPlugin.SLEEP));
         PLUGIN.mend("stuck", "ADD");
         NODE.pod("stuck", "runc").close();

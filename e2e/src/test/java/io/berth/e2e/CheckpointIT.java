@@ -59,9 +59,8 @@ final class CheckpointIT {
 
             checkpoint(container, archive);
 
-            int lines = container.log().size();
-            assertThat(container.awaitLog(lines + 3).getLast().text())
-                    .isEqualTo(Integer.toString(100 + container.log().size()));
+            List<LogLine> log = container.awaitLog(container.log().size() + 3);
+            assertThat(lastNumber(log)).as("its last number is that of its line").isEqualTo(100 + log.size());
             assertThat(container.status().getState()).isEqualTo(ContainerState.CONTAINER_RUNNING);
             assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(archive)))
                     .isEqualTo("rw-------");

@@ -13,6 +13,7 @@ import io.berth.e2e.cri.PodHandle;
 import io.berth.e2e.image.Busybox;
 import io.berth.e2e.image.TestImage;
 import io.berth.e2e.node.Node;
+import io.berth.e2e.node.Processes;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -128,9 +129,7 @@ final class ContainerProcessIT {
         try (PodHandle pod = NODE.pod("signal", handler)) {
             ContainerHandle container = pod
                     .start(Configs.container("killed", NODE.busybox(), "sleep", "4711"));
-            ProcessHandle.allProcesses()
-                    .filter(process -> process.info().commandLine().orElse("").endsWith("sleep 4711"))
-                    .forEach(ProcessHandle::destroyForcibly);
+            Processes.await("sleep 4711").destroyForcibly();
 
             assertThat(container.awaitExit().getExitCode()).isEqualTo(137);
         }

@@ -15,6 +15,7 @@ import io.berth.e2e.cri.Cri;
 import io.berth.e2e.cri.PodHandle;
 import io.berth.e2e.cri.PodLife;
 import io.berth.e2e.node.Node;
+import io.berth.e2e.node.Processes;
 import io.grpc.StatusRuntimeException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -162,10 +163,7 @@ final class DaemonKillIT {
         ContainerHandle container = pod
                 .start(Configs.container("main", NODE.busybox(), "sh", "-c", script));
         container.awaitLog(3);
-        ProcessHandle process = ProcessHandle.allProcesses()
-                .filter(candidate -> candidate.info().commandLine().orElse("")
-                        .endsWith("exit 0; count-" + handler))
-                .findFirst().orElseThrow();
+        ProcessHandle process = Processes.await("exit 0; count-" + handler);
         return new Counter(pod, container, process, process.info().startInstant().orElseThrow(),
                 container.status());
     }

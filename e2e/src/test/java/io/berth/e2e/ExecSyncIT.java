@@ -11,6 +11,7 @@ import io.berth.e2e.cri.Configs;
 import io.berth.e2e.cri.ContainerHandle;
 import io.berth.e2e.cri.PodHandle;
 import io.berth.e2e.node.Node;
+import io.berth.e2e.node.Processes;
 import io.grpc.StatusRuntimeException;
 import java.time.Duration;
 import java.util.List;
@@ -84,8 +85,8 @@ final class ExecSyncIT {
             assertThatThrownBy(() -> container.exec(1, "sh", "-c", "sleep 4242 & sleep 4242"))
                     .isInstanceOf(StatusRuntimeException.class).hasMessageStartingWith("DEADLINE_EXCEEDED");
             Await.until("nothing of the command runs", Duration.ofSeconds(10),
-                    () -> ProcessHandle.allProcesses().map(process -> process.info().commandLine().orElse(""))
-                            .filter(line -> line.endsWith("sleep 4242")).toList(),
+                    () -> Processes.commandLines().stream().filter(line -> line.endsWith("sleep 4242"))
+                            .toList(),
                     List::isEmpty);
         }
     }

@@ -11,6 +11,7 @@ import io.berth.e2e.cri.Configs;
 import io.berth.e2e.cri.ContainerHandle;
 import io.berth.e2e.cri.PodHandle;
 import io.berth.e2e.node.Node;
+import io.berth.e2e.node.Processes;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -125,7 +126,7 @@ final class IdempotenceIT {
                     .start(Configs.container("main", NODE.busybox(), "sleep", "20051"));
             container.remove();
 
-            assertThat(ProcessHandle.allProcesses().map(process -> process.info().commandLine().orElse("")))
+            assertThat(Processes.commandLines())
                     .noneMatch(line -> line.endsWith("sleep 20051"));
         }
     }

@@ -11,6 +11,7 @@ import io.berth.e2e.image.Compression;
 import io.berth.e2e.image.Layer;
 import io.berth.e2e.image.TestImage;
 import io.berth.e2e.node.Node;
+import io.berth.e2e.node.Processes;
 import io.grpc.StatusRuntimeException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -145,10 +146,7 @@ final class LayersIT {
                 .build());
         try (PodHandle pod = PodHandle.run(NODE.cri(), Configs.hostNetworkPod("xattrs", NODE.logs()), "")) {
             pod.start(Configs.container("main", image, "sleep", "51966"));
-            long pid = ProcessHandle.allProcesses()
-                    .filter(process -> process.info().commandLine().orElse("").endsWith("sleep 51966"))
-                    .findFirst().orElseThrow().pid();
-            Path noted = Path.of("/proc/" + pid + "/root/noted");
+            Path noted = Path.of("/proc/" + Processes.await("sleep 51966").pid() + "/root/noted");
 
             assertThat((byte[]) Files.getAttribute(noted, "user:note")).asString().isEqualTo("kept");
         }

@@ -15,6 +15,7 @@ import io.berth.e2e.cri.Cri;
 import io.berth.e2e.cri.PodHandle;
 import io.berth.e2e.node.Command;
 import io.berth.e2e.node.Footprint;
+import io.berth.e2e.node.ShimProcess;
 import io.berth.e2e.node.Node;
 import io.grpc.StatusRuntimeException;
 import java.io.IOException;
@@ -52,7 +53,7 @@ final class ManyExecsIT {
             Footprint.of(NODE.server().pid());
             Footprint before = Footprint.of(NODE.server().pid());
             int files = files(container);
-            long supervisor = supervisor(container);
+            long supervisor = ShimProcess.of(container.id()).process().pid();
             int supervisorFiles = Footprint.descriptors(supervisor);
             exec(container, EXECS);
 
@@ -129,13 +130,6 @@ final class ManyExecsIT {
         } catch (StatusRuntimeException e) {
             return false;
         }
-    }
-
-    private static long supervisor(ContainerHandle container) {
-        return ProcessHandle.allProcesses()
-                .filter(process -> process.info().command().orElse("").endsWith("/berth-shim"))
-                .filter(process -> process.info().commandLine().orElse("").contains(container.id()))
-                .findFirst().orElseThrow().pid();
     }
 
     private static int files(ContainerHandle container) {

@@ -181,7 +181,7 @@ final class PodNetworkIT {
     }
 
     private static String fetch(ContainerHandle client, String address) {
-        return client.sh("for i in 1 2 3 4 5 6 7 8 9 10; do wget -q -O - http://" + address
+        return client.sh("for i in $(seq 100); do wget -q -O - http://" + address
                 + "/ && exit 0; usleep 100000; done; exit 1");
     }
 

@@ -14,6 +14,7 @@ import io.berth.cri.v1.UpdatePodSandboxResourcesRequest;
 import io.berth.e2e.cri.Configs;
 import io.berth.e2e.cri.ContainerHandle;
 import io.berth.e2e.cri.PodHandle;
+import io.berth.e2e.node.Cgroups;
 import io.berth.e2e.node.Node;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
@@ -22,7 +23,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -173,14 +173,12 @@ final class PodResourcesIT {
         String pattern = V2 ? v2 : v1;
         Path top = Path.of("/sys/fs/cgroup", V2 ? "" : pattern.substring(0, pattern.indexOf('/')));
         String file = pattern.substring(pattern.lastIndexOf('/') + 1);
-        try (Stream<Path> all = Files.walk(top)) {
-            List<Path> found = all.filter(
-                    path -> path.endsWith(file) && String.valueOf(path.getParent()).contains(pod.id()))
-                    .sorted(Comparator.comparingInt(Path::getNameCount)).toList();
-            // On version 2 there is another below it, for a process of the pod's own.
-            assertThat(found).hasSizeBetween(1, V2 ? 2 : 1);
-            return Files.readString(found.getFirst()).strip();
-        }
+        List<Path> found = Cgroups.below(top).stream()
+                .filter(path -> path.toString().contains(pod.id()) && Files.exists(path.resolve(file)))
+                .sorted(Comparator.comparingInt(Path::getNameCount)).toList();
+        // On version 2 there is another below it, for a process of the pod's own.
+        assertThat(found).hasSizeBetween(1, V2 ? 2 : 1);
+        return Files.readString(found.getFirst().resolve(file)).strip();
     }
 
     private static Status.Code failure(org.assertj.core.api.ThrowableAssert.ThrowingCallable call) {

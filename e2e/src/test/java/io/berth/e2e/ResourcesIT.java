@@ -11,13 +11,13 @@ import io.berth.e2e.cri.Await;
 import io.berth.e2e.cri.Configs;
 import io.berth.e2e.cri.ContainerHandle;
 import io.berth.e2e.cri.PodHandle;
+import io.berth.e2e.node.Cgroups;
 import io.berth.e2e.node.Node;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -95,10 +95,8 @@ final class ResourcesIT {
             pod.start(limited("main", "sleep", "1000"));
             String parent = pod.config().getLinux().getCgroupParent();
 
-            try (Stream<Path> cgroups = Files.walk(Path.of("/sys/fs/cgroup"))) {
-                assertThat(cgroups.filter(path -> path.toString().contains(parent + "/")
-                        && path.endsWith("cgroup.procs")).filter(ResourcesIT::hasProcesses)).isNotEmpty();
-            }
+            assertThat(Cgroups.all()).filteredOn(path -> path.toString().contains(parent + "/"))
+                    .anyMatch(path -> hasProcesses(path.resolve("cgroup.procs")));
         }
     }
 

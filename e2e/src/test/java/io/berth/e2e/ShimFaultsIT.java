@@ -12,6 +12,7 @@ import io.berth.e2e.cri.ContainerHandle;
 import io.berth.e2e.cri.EventQueue;
 import io.berth.e2e.cri.PodHandle;
 import io.berth.e2e.node.Node;
+import io.berth.e2e.node.Processes;
 import io.berth.e2e.node.ShimProcess;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -134,7 +135,7 @@ final class ShimFaultsIT {
     }
 
     private static void assertNoProcess(String command) {
-        assertThat(ProcessHandle.allProcesses().map(process -> process.info().commandLine().orElse("")))
+        assertThat(Processes.commandLines())
                 .noneMatch(line -> line.endsWith(command));
     }
 }

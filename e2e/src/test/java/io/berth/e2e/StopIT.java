@@ -17,6 +17,7 @@ import io.berth.e2e.cri.PodHandle;
 import io.berth.e2e.image.Busybox;
 import io.berth.e2e.image.TestImage;
 import io.berth.e2e.node.Node;
+import io.berth.e2e.node.Processes;
 import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -119,7 +120,7 @@ final class StopIT {
                     Configs.container("main", NODE.busybox(), "sh", "-c", "(sleep 31337 &) ; sleep 1"));
             container.awaitExit();
 
-            assertThat(ProcessHandle.allProcesses().map(process -> process.info().commandLine().orElse("")))
+            assertThat(Processes.commandLines())
                     .noneMatch(line -> line.endsWith("sleep 31337"));
         }
     }

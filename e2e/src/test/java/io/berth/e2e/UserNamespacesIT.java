@@ -21,6 +21,8 @@ import io.berth.e2e.image.Compression;
 import io.berth.e2e.image.Layer;
 import io.berth.e2e.image.TestImage;
 import io.berth.e2e.node.Command;
+import io.berth.e2e.cri.Await;
+import java.time.Duration;
 import io.berth.e2e.node.Node;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
@@ -250,7 +252,8 @@ final class UserNamespacesIT {
             pod.start(withPid(idle("one"), NamespaceMode.POD, ""));
             ContainerHandle other = pod.start(withPid(idle("other"), NamespaceMode.POD, ""));
 
-            assertThat(other.sh("cat /proc/[0-9]*/comm | grep -c sleep")).isEqualTo("2");
+            Await.until("both are seen", Duration.ofSeconds(10),
+                    () -> other.sh("cat /proc/[0-9]*/comm | grep -c sleep"), "2"::equals);
             assertThat(other.sh("cat /proc/1/comm")).isEqualTo("berth-shim");
         }
     }

@@ -59,7 +59,7 @@ class ChildProcessTest {
 
         ChildProcess.Outcome outcome = shell(
                 "sleep 1000 & echo $! >> " + pids + "; echo $$ >> " + pids + "; wait",
-                Map.of()).run(new byte[0], LIMIT, Duration.ofMillis(500));
+                Map.of()).run(new byte[0], LIMIT, Duration.ofSeconds(2));
 
         assertThat(outcome.timedOut()).isTrue();
         assertThat(outcome.exitCode()).isEqualTo(128 + 9);

@@ -18,7 +18,7 @@ import java.util.stream.Stream;
  * namespaces of the run's own, where nobody else makes such things.
  */
 public final class Leftovers {
-    private static final Duration SETTLING_TIME = Duration.ofSeconds(5);
+    private static final Duration SETTLING_TIME = Duration.ofSeconds(20);
 
     /**
      * A parent that kubelet makes before it asks for the pod, and takes away itself; with the systemd driver also the slice of
@@ -71,7 +71,8 @@ public final class Leftovers {
                     .filter(name -> !name.startsWith(CniNetwork.BRIDGE))
                     .forEach(name -> all.add("interface " + name));
             addChildren(all, "network namespace", Path.of("/run/netns"));
-            addCgroups(all);
+            Cgroups.all().stream().map(path -> "cgroup " + path)
+                    .filter(name -> !KEPT_CGROUP.matcher(name).find()).forEach(all::add);
             addSockets(all);
             addChildren(all, "lease", network.leases());
             addChildren(all, "state of a network plugin", Path.of("/var/lib/cni"));
@@ -116,13 +117,6 @@ public final class Leftovers {
             return (Long.parseLong(fields[6]) & PF_KTHREAD) != 0;
         } catch (IOException e) {
             return false;
-        }
-    }
-
-    private static void addCgroups(Set<String> all) throws IOException {
-        try (Stream<Path> cgroups = Files.walk(Path.of("/sys/fs/cgroup"))) {
-            cgroups.filter(Files::isDirectory).map(path -> "cgroup " + path)
-                    .filter(name -> !KEPT_CGROUP.matcher(name).find()).forEach(all::add);
         }
     }
 

@@ -8,7 +8,6 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.UUID;
-import java.util.stream.Stream;
 
 /**
  * What a restart of the node does to Berth, done to this node's namespaces: every process of a pod ends with nobody there to
@@ -62,12 +61,8 @@ public final class PowerCut {
     }
 
     private static List<Path> podCgroups() {
-        try (Stream<Path> cgroups = Files.walk(Path.of("/sys/fs/cgroup"))) {
-            return cgroups.filter(path -> path.toString().contains("/kubepods/burstable/pod"))
-                    .filter(Files::isDirectory).sorted(Comparator.reverseOrder()).toList();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        return Cgroups.all().stream().filter(path -> path.toString().contains("/kubepods/burstable/pod"))
+                .sorted(Comparator.reverseOrder()).toList();
     }
 
     private static void endProcesses(Path cgroup) {
