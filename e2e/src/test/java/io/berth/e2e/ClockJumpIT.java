@@ -141,10 +141,9 @@ final class ClockJumpIT {
 
     @Test
     void aContainersTimesAreInOrder() {
-        try (PodHandle pod = NODE.pod("order", HANDLER)) {
+        try (var events = new EventQueue(NODE.cri()); PodHandle pod = NODE.pod("order", HANDLER)) {
             ContainerHandle container = pod.start(Configs.container("main", NODE.busybox(), "sh", "-c",
                     "while [ ! -e /end ]; do usleep 20000; done; exit 5"));
-            var events = new EventQueue(NODE.cri());
             jump();
             container.sh("touch /end");
 

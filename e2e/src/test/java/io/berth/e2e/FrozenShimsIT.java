@@ -66,7 +66,6 @@ final class FrozenShimsIT {
             }
             ContainerHandle healthy = pods.getFirst()
                     .start(Configs.container("healthy", NODE.busybox(), "sleep", "1000"));
-            var events = new EventQueue(NODE.cri());
             frozen.forEach(container -> ShimProcess.of(container.id()).freeze());
             // As many calls as are measured, so that the heap has its size.
             exec(frozen, CALLS);
@@ -74,11 +73,14 @@ final class FrozenShimsIT {
             Footprint before = Footprint.of(NODE.server().pid());
 
             Map<Status.Code, AtomicInteger> answers;
-            var others = new Others(healthy, frozen.getFirst(), pods.getFirst(), events);
-            Thread watching = Thread.startVirtualThread(others);
-            answers = exec(frozen, CALLS);
-            others.ending = true;
-            watching.join();
+            Others others;
+            try (var events = new EventQueue(NODE.cri())) {
+                others = new Others(healthy, frozen.getFirst(), pods.getFirst(), events);
+                Thread watching = Thread.startVirtualThread(others);
+                answers = exec(frozen, CALLS);
+                others.ending = true;
+                watching.join();
+            }
 
             assertThat(answers.keySet()).as("answers of the frozen ones: %s", answers)
                     .isSubsetOf(Status.Code.DEADLINE_EXCEEDED, Status.Code.UNAVAILABLE);

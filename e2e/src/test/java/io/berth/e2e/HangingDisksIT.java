@@ -71,9 +71,10 @@ final class HangingDisksIT {
             assertThat(stuck.status().getState()).isEqualTo(ContainerState.CONTAINER_RUNNING);
             assertIsServed(NODE.cri(), other, 2);
 
-            var events = new EventQueue(NODE.cri());
-            disk.heal();
-            events.awaitEnd(stuck.id(), SOON);
+            try (var events = new EventQueue(NODE.cri())) {
+                disk.heal();
+                events.awaitEnd(stuck.id(), SOON);
+            }
             assertThat(stuck.status().getExitCode()).isEqualTo(137);
             stuck.stop(0);
             stuck.remove();

@@ -104,8 +104,7 @@ final class HungRuntimeIT {
 
     /** Another container's life, lists, stats and events. */
     private static void assertOthersAreServed() {
-        var events = new EventQueue(NODE.cri());
-        try (PodHandle other = NODE.pod("other", "crun")) {
+        try (var events = new EventQueue(NODE.cri()); PodHandle other = NODE.pod("other", "crun")) {
             ContainerHandle container = other
                     .start(Configs.container("main", NODE.busybox(), "sleep", "1000"));
             assertThat(container.sh("echo here")).isEqualTo("here");

@@ -6,15 +6,14 @@ import io.berth.cri.v1.*;
 import io.berth.e2e.cri.Await;
 import io.berth.e2e.cri.Configs;
 import io.berth.e2e.cri.ContainerHandle;
+import io.berth.e2e.cri.EventQueue;
 import io.berth.e2e.cri.PodHandle;
 import io.berth.e2e.node.Node;
-import io.grpc.Context;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.testcontainers.junit.jupiter.Testcontainers;
@@ -29,44 +28,33 @@ final class NodeReadsIT {
 
     @Test
     void everySubscriberHearsOfEveryStepOfAContainersLife() {
-        var first = new CopyOnWriteArrayList<ContainerEventResponse>();
-        var second = new CopyOnWriteArrayList<ContainerEventResponse>();
-        Context.CancellableContext subscriptions = Context.current().withCancellation();
-        subscriptions.run(() -> List.of(first, second).forEach(NodeReadsIT::subscribe));
-        // A pod before: its end is heard by whoever was late for its beginning.
-        NODE.pod("before", "").close();
-        Await.until("both are subscribed", PATIENCE, () -> first.isEmpty() || second.isEmpty(),
-                none -> !none);
-        String podId;
-        String id;
-        try (PodHandle pod = NODE.pod("heard", "")) {
-            podId = pod.id();
-            ContainerHandle container = pod.start(Configs.container("main", NODE.busybox(), "sleep", "1000"));
-            id = container.id();
-            container.stop(0);
-            container.remove();
-        }
-        for (List<ContainerEventResponse> heard : List.of(first, second)) {
-            Await.until("the pod's end is heard", PATIENCE, () -> heard, events -> events.stream()
-                    .anyMatch(event -> event.getContainerId().equals(podId) && event
-                            .getContainerEventType() == ContainerEventType.CONTAINER_DELETED_EVENT));
-        }
-        subscriptions.cancel(null);
-        for (List<ContainerEventResponse> heard : List.of(first, second)) {
-            assertThat(heard).filteredOn(event -> event.getContainerId().equals(id))
-                    .extracting(ContainerEventResponse::getContainerEventType)
-                    .containsExactly(ContainerEventType.CONTAINER_CREATED_EVENT,
-                            ContainerEventType.CONTAINER_STARTED_EVENT,
-                            ContainerEventType.CONTAINER_STOPPED_EVENT,
-                            ContainerEventType.CONTAINER_DELETED_EVENT);
-            assertThat(heard).filteredOn(event -> event.getContainerId().equals(podId)).isNotEmpty();
-            assertThat(heard).filteredOn(event -> event.getContainerId().equals(id)).first()
-                    .satisfies(event -> {
-                        assertThat(event.getCreatedAt()).isPositive();
-                        assertThat(event.getPodSandboxStatus().getId()).isEqualTo(podId);
-                        assertThat(event.getContainersStatusesList()).extracting(ContainerStatus::getId)
-                                .contains(id);
-                    });
+        try (var first = new EventQueue(NODE.cri()); var second = new EventQueue(NODE.cri())) {
+            String podId;
+            String id;
+            try (PodHandle pod = NODE.pod("heard", "")) {
+                podId = pod.id();
+                ContainerHandle container = pod
+                        .start(Configs.container("main", NODE.busybox(), "sleep", "1000"));
+                id = container.id();
+                container.stop(0);
+                container.remove();
+            }
+            for (EventQueue events : List.of(first, second)) {
+                events.await(podId, ContainerEventType.CONTAINER_DELETED_EVENT, PATIENCE);
+                for (String each : List.of(podId, id)) {
+                    assertThat(events.of(each)).extracting(ContainerEventResponse::getContainerEventType)
+                            .containsExactly(ContainerEventType.CONTAINER_CREATED_EVENT,
+                                    ContainerEventType.CONTAINER_STARTED_EVENT,
+                                    ContainerEventType.CONTAINER_STOPPED_EVENT,
+                                    ContainerEventType.CONTAINER_DELETED_EVENT);
+                }
+                assertThat(events.of(id)).first().satisfies(event -> {
+                    assertThat(event.getCreatedAt()).isPositive();
+                    assertThat(event.getPodSandboxStatus().getId()).isEqualTo(podId);
+                    assertThat(event.getContainersStatusesList()).extracting(ContainerStatus::getId)
+                            .contains(id);
+                });
+            }
         }
     }
 
@@ -156,19 +144,6 @@ final class NodeReadsIT {
                     .satisfies(each -> assertThat(each.getMetricsList()).extracting(Metric::getName)
                             .isSubsetOf(described).contains("container_memory_working_set_bytes"));
         }
-    }
-
-    private static void subscribe(List<ContainerEventResponse> heard) {
-        Iterator<ContainerEventResponse> events = NODE.cri().runtime()
-                .getContainerEvents(GetEventsRequest.getDefaultInstance());
-        Thread.startVirtualThread(() -> {
-            try {
-                events.forEachRemaining(heard::add);
-            } catch (io.grpc.StatusRuntimeException e) {
-                // The test has cancelled the subscription.
-                assertThat(e.getStatus().getCode()).isEqualTo(io.grpc.Status.Code.CANCELLED);
-            }
-        });
     }
 
     private static <T> List<T> all(Iterator<T> messages) {

@@ -42,10 +42,9 @@ final class ShimFaultsIT {
 
     @Test
     void aContainerWhoseShimIsKilledIsEndedAndSaysWhy() {
-        try (PodHandle pod = NODE.pod("lost", handler)) {
+        try (var events = new EventQueue(NODE.cri()); PodHandle pod = NODE.pod("lost", handler)) {
             ContainerHandle other = pod.start(Configs.container("other", NODE.busybox(), "sleep", "1000"));
             ContainerHandle lost = pod.start(Configs.container("main", NODE.busybox(), "sleep", "31001"));
-            var events = new EventQueue(NODE.cri());
             ShimProcess.of(lost.id()).kill();
 
             ContainerStatus status = Await.until("the container has ended", SOON, lost::status,

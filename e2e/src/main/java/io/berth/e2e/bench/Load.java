@@ -272,7 +272,7 @@ public final class Load {
         }
     }
 
-    /** The server does not say when it has subscribed: all events come from the pod on whose last one has come. */
+    /** Not every peer says when it has subscribed: all events come from the pod on whose last one has come. */
     private void awaitSubscription() {
         long end = System.nanoTime() + EVENTS_PATIENCE.toNanos();
         while (hasEvents.get()) {

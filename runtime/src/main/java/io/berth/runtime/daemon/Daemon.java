@@ -14,6 +14,7 @@ import io.berth.runtime.oci.HostFacts;
 import io.berth.runtime.oci.OciException;
 import io.berth.runtime.sandbox.PinnedSandboxEnvironment;
 import io.berth.runtime.sandbox.UserNamespaces;
+import io.berth.runtime.service.EarlyHeaders;
 import io.berth.runtime.service.CriServices;
 import io.berth.runtime.service.RequestCheck;
 import io.berth.runtime.service.Seams;
@@ -68,7 +69,7 @@ public final class Daemon {
                         .log("serving metrics");
             }
             CriServer server = CriServer.start(config.socket(), services(config, installation, opened),
-                    List.of(new RpcTimer(Metrics.globalRegistry), new RequestCheck()));
+                    List.of(new RpcTimer(Metrics.globalRegistry), new RequestCheck(), new EarlyHeaders()));
             var supervisor = new ServiceNotification(Optional.ofNullable(environment.get("NOTIFY_SOCKET")));
             supervisor.ready();
             log.atInfo().addKeyValue("version", installation.version()).addKeyValue("socket", config.socket())

@@ -39,11 +39,15 @@ final class Streams {
         });
     }
 
-    /** Sends every event until the client goes away, or until it has read so slowly that events were lost. */
+    /**
+     * Sends every event until the client goes away, or until it has read so slowly that events were lost. The headers come as
+     * soon as no event is missed any more.
+     */
     static <T> void events(String rpc, StreamObserver<T> observer, EventHub hub,
             Function<EventHub.Event, T> message) {
         Pace<T> pace = new Pace<>(observer);
         EventHub.Subscription subscription = hub.subscribe();
+        EarlyHeaders.send();
         Thread.startVirtualThread(() -> {
             try (subscription) {
                 while (pace.await()) {
