@@ -20,6 +20,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
@@ -32,7 +33,9 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -41,6 +44,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 class ImageStoreTest {
     private static final String APP = "registry.example.com/app:1";
+
+    private static final int PARALLEL_LAYERS = 3;
 
     @TempDir
     private Path folder;
@@ -181,6 +186,47 @@ class ImageStoreTest {
         assertThat(registry.opened).hasValue(3);
         assertThat(names("layers")).hasSize(3);
         assertThat(names("ingest")).isEmpty();
+    }
+
+    @Test
+    @Timeout(60)
+    void noMoreLayersThanAllowedAreFetchedAtOnceOverAllPulls() throws Exception {
+        registry.push("example.com/a:1",
+                TestRegistry.image("a", layer("a1"), layer("a2"), layer("a3"), layer("a4")));
+        registry.push("example.com/b:1",
+                TestRegistry.image("b", layer("b1"), layer("b2"), layer("b3"), layer("b4")));
+        AtomicInteger fetching = new AtomicInteger();
+        AtomicInteger most = new AtomicInteger();
+        CountDownLatch allowed = new CountDownLatch(PARALLEL_LAYERS);
+        registry.tap = (blob, content) -> {
+            most.accumulateAndGet(fetching.incrementAndGet(), Math::max);
+            allowed.countDown();
+            awaitGate(allowed);
+            return new ByteArrayInputStream(content) {
+                @Override
+                public synchronized int read(byte[] bytes, int offset, int length) {
+                    // Long enough for the others to come, were they let.
+                    LockSupport.parkNanos(Duration.ofMillis(20).toNanos());
+                    return super.read(bytes, offset, length);
+                }
+
+                @Override
+                public void close() {
+                    fetching.decrementAndGet();
+                }
+            };
+        };
+        try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            for (Future<Image> pull : threads.invokeAll(List.<Callable<Image>>of(
+                    () -> store.pull("example.com/a:1", RegistryAuth.NONE),
+                    () -> store.pull("example.com/b:1", RegistryAuth.NONE)))) {
+                assertThat(pull.get().diffIds()).hasSize(4);
+            }
+        }
+
+        assertThat(registry.opened).hasValue(8);
+        assertThat(most).hasValue(PARALLEL_LAYERS);
+        assertThat(fetching).hasValue(0);
     }
 
     @Test
@@ -372,7 +418,7 @@ class ImageStoreTest {
     }
 
     private ImageStore open(Path root) throws ImageException {
-        return ImageStore.open(new ImageStoreConfig(root, null, 3, Set.of()), registry,
+        return ImageStore.open(new ImageStoreConfig(root, null, PARALLEL_LAYERS, Set.of()), registry,
                 new SimpleMeterRegistry());
     }
 
