@@ -22,8 +22,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Runs the plugins of the node's network configuration, as of the CNI spec 0.3.0 to 1.1.0. Pods are independent of each other;
- * only GC, where a network has it, waits for all ADDs and lets none begin.
+ * Runs the plugins of the node's network configuration, as of the CNI spec 0.3.0 to 1.1.0. Pods are independent of each other, but
+ * for their host ports ({@link HostPortTurns}); only GC, where a network has it, waits for all ADDs and lets none begin.
  */
 public final class CniPlugins implements Cni {
     private static final Logger log = LoggerFactory.getLogger(CniPlugins.class);

@@ -25,6 +25,7 @@ final class PluginRunner {
     private final List<Path> directories;
     private final MeterRegistry meters;
     private final Map<String, String> inherited;
+    private final HostPortTurns hostPorts = new HostPortTurns();
 
     PluginRunner(List<Path> directories, MeterRegistry meters, Map<String, String> environment) {
         this.directories = List.copyOf(directories);
@@ -72,10 +73,20 @@ final class PluginRunner {
         environment.putAll(arguments);
         environment.put("CNI_COMMAND", command);
         environment.put("CNI_PATH", String.join(":", directories.stream().map(Path::toString).toList()));
+        boolean opensHostPorts = command.equals("ADD") && config.path("runtimeConfig").has("portMappings");
+        return opensHostPorts
+                ? hostPorts.take(deadline, left -> timed(file.get(), type, config, environment, left))
+                : timed(file.get(), type, config, environment, deadline);
+    }
+
+    private Answer timed(Path file, String type, ObjectNode config, Map<String, String> environment,
+            Duration deadline) {
         Timer.Sample sample = Timer.start(meters);
-        Answer answer = execute(file.get(), config, environment, deadline);
+        Answer answer = execute(file, config, environment, deadline);
         sample.stop(Timer.builder("berth.cni.plugin").description("Calls of CNI plugins").tag("plugin", type)
-                .tag("command", command).tag("outcome", outcome(answer)).register(meters));
+                .tag("command", String.valueOf(environment.get("CNI_COMMAND")))
+                .tag("outcome", outcome(answer))
+                .register(meters));
         return answer;
     }
 

@@ -21,6 +21,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -156,6 +158,42 @@ class CniPluginsTest {
             return i;
         }).toList());
         assertNothingLeft();
+    }
+
+    @Test
+    void hostPortsAreOpenedInTurnsAndOneThatHangsHoldsUpNobodyForLong() throws Exception {
+        Path taken = directory.resolve("taken");
+        network("{\"type\": \"spy\", \"capabilities\": {\"portMappings\": true}}");
+        plugin("spy", "[ $CNI_COMMAND = ADD ] || exit 0; [ $CNI_CONTAINERID != stuck ] || exec sleep 1000; "
+                + "mkdir " + taken + " || exit 1; sleep 0.05; rmdir " + taken
+                + "; echo '{\"cniVersion\": \"1.0.0\", \"ips\": [{\"address\": \"10.1.2.3/24\"}]}'");
+        PodNetwork.PortMapping port = new PodNetwork.PortMapping(18080, 80, "tcp", "");
+        List<Callable<CniResult>> adds = new ArrayList<>();
+        for (int i = 0; i < 8; i++) {
+            PodNetwork pod = pod("s" + i, port);
+            adds.add(() -> cni.add(pod, LONG));
+        }
+        assertThat(all(adds)).hasSize(8);
+
+        PodNetwork stuck = pod("stuck", port);
+        PodNetwork other = pod("other", port);
+        CompletableFuture<CniResult> hanging = CompletableFuture.supplyAsync(() -> {
+            try {
+                return cni.add(stuck, LONG);
+            } catch (CniException e) {
+                throw new CompletionException(e);
+            }
+        });
+        while (ProcessHandle.current().children().noneMatch(
+                child -> child.info().commandLine().orElse("").endsWith("sleep 1000"))) {
+            Thread.sleep(5);
+        }
+        assertThat(cni.add(other, LONG).ips()).containsExactly("10.1.2.3");
+        assertThat(hanging).isNotDone();
+        ProcessHandle.current().children().filter(
+                child -> child.info().commandLine().orElse("").endsWith("sleep 1000"))
+                .forEach(ProcessHandle::destroyForcibly);
+        assertThatThrownBy(hanging::join).hasMessageContaining("spy");
     }
 
     @Test
