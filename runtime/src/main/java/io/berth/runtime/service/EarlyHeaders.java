@@ -15,7 +15,7 @@ import io.grpc.ServerInterceptor;
 public final class EarlyHeaders implements ServerInterceptor {
     private static final Context.Key<Runnable> SEND = Context.key("berth.headers");
 
-    /** Sends those of the call that this thread serves. */
+    /** Sends those of the call in whose {@link Context} this thread is. */
     static void send() {
         Runnable send = SEND.get();
         if (send != null) {

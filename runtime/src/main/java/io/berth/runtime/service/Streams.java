@@ -1,6 +1,7 @@
 package io.berth.runtime.service;
 
 import io.berth.runtime.events.EventHub;
+import io.grpc.Context;
 import io.grpc.Status;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
@@ -47,9 +48,9 @@ final class Streams {
             Function<EventHub.Event, T> message) {
         Pace<T> pace = new Pace<>(observer);
         EventHub.Subscription subscription = hub.subscribe();
-        EarlyHeaders.send();
-        Thread.startVirtualThread(() -> {
+        Thread.startVirtualThread(Context.current().wrap(() -> {
             try (subscription) {
+                EarlyHeaders.send();
                 while (pace.await()) {
                     if (subscription.overrun()) {
                         throw Status.RESOURCE_EXHAUSTED
@@ -63,7 +64,7 @@ final class Streams {
             } catch (Exception e) {
                 pace.fail(rpc, e);
             }
-        });
+        }));
     }
 
     /** Flow control of one call. */
