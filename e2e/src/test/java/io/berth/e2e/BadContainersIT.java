@@ -150,7 +150,9 @@ final class BadContainersIT {
     void aForkBombMeetsItsPidsLimitAndEndsWhenStopped() {
         try (PodHandle pod = NODE.pod("bomb", "runc"); PodHandle neighbour = NODE.pod("near", "runc")) {
             ContainerHandle other = neighbour.start(counting());
-            ContainerHandle bomb = pod.start(shell("bomb() { bomb | bomb & }; bomb; sleep 1000"));
+            // The first process must not need another one any more: it would end for lack of it, and the bomb with it.
+            ContainerHandle bomb = pod.start(shell(
+                    "sleep 1000 & sleeper=$!; bomb() { bomb | bomb & }; bomb; wait $sleeper"));
             Path current = pids(bomb);
             Await.until("the bomb is at its limit", Duration.ofSeconds(30), () -> number(current),
                     pids -> pids > PIDS_LIMIT - 20);
