@@ -31,6 +31,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.testcontainers.junit.jupiter.Container;
@@ -212,8 +213,10 @@ final class BadContainersIT {
 
     /** The file with the number of the container's tasks. */
     private static Path pids(ContainerHandle container) {
-        return Cgroups.all().stream().filter(path -> path.toString().contains(container.id()))
-                .map(path -> path.resolve("pids.current")).filter(Files::exists).findFirst().orElseThrow();
+        return Await.until("the container's cgroup is found", EXEC_LIMIT,
+                () -> Cgroups.all().stream().filter(path -> path.toString().contains(container.id()))
+                        .map(path -> path.resolve("pids.current")).filter(Files::exists).findFirst(),
+                Optional::isPresent).orElseThrow();
     }
 
     private static long number(Path file) {

@@ -24,29 +24,39 @@ public final class Cgroups {
 
     /** Those of one hierarchy, or below one cgroup, and {@code top} itself. */
     public static List<Path> below(Path top) {
-        var found = new ArrayList<Path>();
         try {
-            Files.walkFileTree(top, new SimpleFileVisitor<>() {
-                @Override
-                public FileVisitResult preVisitDirectory(Path directory, BasicFileAttributes attributes) {
-                    found.add(directory);
-                    return FileVisitResult.CONTINUE;
+            while (true) {
+                var walk = new Walk();
+                Files.walkFileTree(top, walk);
+                if (walk.whole) {
+                    return walk.found;
                 }
-
-                @Override
-                public FileVisitResult visitFileFailed(Path gone, IOException e) {
-                    return FileVisitResult.CONTINUE;
-                }
-
-                @Override
-                public FileVisitResult postVisitDirectory(Path directory,
-                        @Nullable IOException goneMeanwhile) {
-                    return FileVisitResult.CONTINUE;
-                }
-            });
+            }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        return found;
+    }
+
+    private static final class Walk extends SimpleFileVisitor<Path> {
+        private final List<Path> found = new ArrayList<>();
+        private boolean whole = true;
+
+        @Override
+        public FileVisitResult preVisitDirectory(Path directory, BasicFileAttributes attributes) {
+            found.add(directory);
+            return FileVisitResult.CONTINUE;
+        }
+
+        @Override
+        public FileVisitResult visitFileFailed(Path gone, IOException e) {
+            return FileVisitResult.CONTINUE;
+        }
+
+        /** One that could not be read to its end, and not for its own removal, may have others than those found. */
+        @Override
+        public FileVisitResult postVisitDirectory(Path directory, @Nullable IOException e) {
+            whole &= e == null || !Files.exists(directory);
+            return FileVisitResult.CONTINUE;
+        }
     }
 }
