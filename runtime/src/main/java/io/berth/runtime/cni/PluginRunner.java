@@ -16,6 +16,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
+import java.util.function.Supplier;
 
 /** Executes single plugins (CNI spec, section 2): finds the file, speaks JSON with it, times it, ends it at its deadline. */
 final class PluginRunner {
@@ -73,20 +75,17 @@ final class PluginRunner {
         environment.putAll(arguments);
         environment.put("CNI_COMMAND", command);
         environment.put("CNI_PATH", String.join(":", directories.stream().map(Path::toString).toList()));
+        Function<Duration, Answer> call = left -> timed(command, type,
+                () -> execute(file.get(), config, environment, left));
         boolean opensHostPorts = command.equals("ADD") && config.path("runtimeConfig").has("portMappings");
-        return opensHostPorts
-                ? hostPorts.take(deadline, left -> timed(file.get(), type, config, environment, left))
-                : timed(file.get(), type, config, environment, deadline);
+        return opensHostPorts ? hostPorts.take(deadline, call) : call.apply(deadline);
     }
 
-    private Answer timed(Path file, String type, ObjectNode config, Map<String, String> environment,
-            Duration deadline) {
+    private Answer timed(String command, String type, Supplier<Answer> call) {
         Timer.Sample sample = Timer.start(meters);
-        Answer answer = execute(file, config, environment, deadline);
+        Answer answer = call.get();
         sample.stop(Timer.builder("berth.cni.plugin").description("Calls of CNI plugins").tag("plugin", type)
-                .tag("command", String.valueOf(environment.get("CNI_COMMAND")))
-                .tag("outcome", outcome(answer))
-                .register(meters));
+                .tag("command", command).tag("outcome", outcome(answer)).register(meters));
         return answer;
     }
 

@@ -184,15 +184,12 @@ class CniPluginsTest {
                 throw new CompletionException(e);
             }
         });
-        while (ProcessHandle.current().children().noneMatch(
-                child -> child.info().commandLine().orElse("").endsWith("sleep 1000"))) {
+        while (sleepers().isEmpty()) {
             Thread.sleep(5);
         }
         assertThat(cni.add(other, LONG).ips()).containsExactly("10.1.2.3");
         assertThat(hanging).isNotDone();
-        ProcessHandle.current().children().filter(
-                child -> child.info().commandLine().orElse("").endsWith("sleep 1000"))
-                .forEach(ProcessHandle::destroyForcibly);
+        sleepers().forEach(ProcessHandle::destroyForcibly);
         assertThatThrownBy(hanging::join).hasMessageContaining("spy");
     }
 
@@ -388,6 +385,11 @@ class CniPluginsTest {
             return files.map(file -> file.getFileName().toString()).filter(name -> name.startsWith("10."))
                     .toList();
         }
+    }
+
+    private static List<ProcessHandle> sleepers() {
+        return ProcessHandle.current().children()
+                .filter(child -> child.info().commandLine().orElse("").endsWith("sleep 1000")).toList();
     }
 
     private static void assertEnded(Path root) {
