@@ -120,14 +120,15 @@ public final class RowCopies {
         return files(table(table)).size();
     }
 
-    /** The schema version of the copies; empty where there are none. */
-    public Optional<Integer> schemaVersion() throws IOException {
-        Path file = directory.resolve(VERSION);
-        if (!Files.exists(file)) {
+    /** The schema version of the copies; empty where there are none, or where it cannot be read. */
+    public Optional<Integer> schemaVersion() {
+        try {
+            String text = Files.readString(directory.resolve(VERSION)).strip();
+            return text.matches("\\d{1,6}") ? Optional.of(Integer.parseInt(text)) : Optional.empty();
+        } catch (IOException e) {
+            // Each copy says by its columns whether it fits; that a small file is lost must not cost the large ones.
             return Optional.empty();
         }
-        String text = Files.readString(file).strip();
-        return text.matches("\\d{1,6}") ? Optional.of(Integer.parseInt(text)) : Optional.empty();
     }
 
     /** Puts all copies into a database that has the tables, and no rows. A copy that cannot be read costs only its own row. */
@@ -176,7 +177,7 @@ public final class RowCopies {
     }
 
     private static void write(Path file, byte[] content) throws IOException {
-        if (Files.exists(file) && Arrays.equals(Files.readAllBytes(file), content)) {
+        if (has(file, content)) {
             return;
         }
         Path next = file.resolveSibling(file.getFileName() + ".new");
@@ -187,6 +188,15 @@ public final class RowCopies {
             // A part of it would take the rest of a full disk.
             Files.deleteIfExists(next);
             throw e;
+        }
+    }
+
+    /** A file that the disk does not give back is written anew, like one with other content. */
+    private static boolean has(Path file, byte[] content) {
+        try {
+            return Files.exists(file) && Arrays.equals(Files.readAllBytes(file), content);
+        } catch (IOException e) {
+            return false;
         }
     }
 

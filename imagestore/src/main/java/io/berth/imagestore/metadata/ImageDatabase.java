@@ -21,8 +21,6 @@ import java.util.Optional;
 /** The file {@code images.db} with the copies of its rows: opened where it is sound, made again where it is not. */
 public final class ImageDatabase {
     static final int SCHEMA_VERSION = 2;
-    private static final int SQLITE_CORRUPT = 11;
-    private static final int SQLITE_NOTADB = 26;
     private static final String SCHEMA = """
         CREATE TABLE schema_version (version INTEGER NOT NULL);
         CREATE TABLE layers (
@@ -76,9 +74,7 @@ public final class ImageDatabase {
      */
     Connection open() throws ImageException {
         try {
-            Connection connection = openSound();
-            FullDiskReserve.make(connection, file);
-            return connection;
+            return openSound(connection -> FullDiskReserve.make(connection, file));
         } catch (DamagedException e) {
             throw damaged(String.valueOf(e.getMessage()), e);
         } catch (ImageException e) {
@@ -97,7 +93,7 @@ public final class ImageDatabase {
 
     /** What is damaged; empty where nothing is. The store must not be open. */
     public Optional<String> damage() throws ImageException {
-        try (Connection connection = openSound()) {
+        try (Connection connection = openSound(sound -> {})) {
             return unreadable(connection);
         } catch (DamagedException e) {
             return Optional.of(String.valueOf(e.getMessage()));
@@ -135,10 +131,6 @@ public final class ImageDatabase {
         }
     }
 
-    private static boolean isDamage(SQLException e) {
-        return e.getErrorCode() == SQLITE_CORRUPT || e.getErrorCode() == SQLITE_NOTADB;
-    }
-
     private static final class DamagedException extends Exception {
         private static final long serialVersionUID = 1;
 
@@ -147,20 +139,28 @@ public final class ImageDatabase {
         }
     }
 
-    private Connection openSound() throws DamagedException, SQLException, IOException {
+    @FunctionalInterface
+    private interface Use {
+        void of(Connection connection) throws SQLException;
+    }
+
+    private Connection openSound(Use first) throws DamagedException, SQLException, IOException {
         refuseIfLost();
-        Connection connection = DriverManager.getConnection("jdbc:sqlite:" + file);
         try {
-            prepare(connection);
-            return connection;
-        } catch (SQLException e) {
-            connection.close();
-            if (isDamage(e)) {
-                throw new DamagedException(String.valueOf(e.getMessage()));
+            Connection connection = DriverManager.getConnection("jdbc:sqlite:" + file);
+            try {
+                prepare(connection);
+                first.of(connection);
+                return connection;
+            } catch (SQLException | DamagedException | ImageException | RuntimeException e) {
+                connection.close();
+                throw e;
             }
-            throw e;
-        } catch (DamagedException | ImageException | RuntimeException e) {
-            connection.close();
+        } catch (SQLException e) {
+            Optional<String> damage = DatabaseDamage.of(e);
+            if (damage.isPresent()) {
+                throw new DamagedException(damage.get());
+            }
             throw e;
         }
     }

@@ -84,6 +84,16 @@ class RowCopiesTest {
         }
     }
 
+    @Test
+    void aVersionThatIsNoneIsAbsent() throws Exception {
+        assertThat(copies.schemaVersion()).isEmpty();
+        copies.updateAll(database, 3);
+        Files.write(directory.resolve("copies/version"), new byte[]{(byte) 0xff, '\n'});
+        assertThat(copies.schemaVersion()).isEmpty();
+        copies.updateAll(database, 3);
+        assertThat(copies.schemaVersion()).hasValue(3);
+    }
+
     private List<String> restored() throws SQLException, IOException {
         try (Connection next = fresh()) {
             assertThat(copies.restore(next).problems()).isEmpty();

@@ -1,6 +1,7 @@
 package io.berth.runtime.state;
 
 import io.berth.imagestore.copies.RowCopies;
+import io.berth.imagestore.metadata.DatabaseDamage;
 import io.berth.imagestore.metadata.FullDiskReserve;
 import io.berth.linux.PrivateFile;
 import java.io.IOException;
@@ -12,13 +13,12 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.List;
+import java.util.Optional;
 
 /** The file {@code berth.db} with the copies of its rows: opened where it is sound, made again where it is not. */
 public final class StateFile {
     static final String SANDBOX = "sandbox";
     static final String CONTAINER = "container";
-    private static final int SQLITE_CORRUPT = 11;
-    private static final int SQLITE_NOTADB = 26;
 
     private final Path file;
 
@@ -77,8 +77,9 @@ public final class StateFile {
                 throw e;
             }
         } catch (SQLException e) {
-            if (e.getErrorCode() == SQLITE_CORRUPT || e.getErrorCode() == SQLITE_NOTADB) {
-                throw new DamagedStateException(file, String.valueOf(e.getMessage()), e);
+            Optional<String> damage = DatabaseDamage.of(e);
+            if (damage.isPresent()) {
+                throw new DamagedStateException(file, damage.get(), e);
             }
             throw new StateException("cannot open the state database " + file + ": " + e.getMessage()
                     + ". Check that the disk is writable and not full", e);

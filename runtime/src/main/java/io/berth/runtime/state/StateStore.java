@@ -50,8 +50,10 @@ public final class StateStore implements AutoCloseable {
     private final Set<Row> uncopied = new LinkedHashSet<>();
     private final Thread writer;
     private boolean copiedAll;
-    private Duration copyPause = AFTER_START;
-    private long copiedAtNanos = System.nanoTime();
+    private long writtenAtNanos = System.nanoTime();
+    /** Of the oldest row in {@link #uncopied}. */
+    private long uncopiedSinceNanos = writtenAtNanos;
+    private long noCopyBeforeNanos = writtenAtNanos + AFTER_START.toNanos();
     private boolean closed;
 
     private StateStore(Path file, Connection connection, RowCopies copies)
@@ -197,8 +199,8 @@ public final class StateStore implements AutoCloseable {
         do {
             batch.clear();
             try {
-                Write first = copiesAreDue()
-                        ? writes.poll(copyPause.toNanos(), TimeUnit.NANOSECONDS)
+                Write first = copiesAreWanted()
+                        ? writes.poll(nanosToCopying(), TimeUnit.NANOSECONDS)
                         : writes.take();
                 if (first == null) {
                     copy();
@@ -211,18 +213,30 @@ public final class StateStore implements AutoCloseable {
             }
             writes.drainTo(batch);
             commit(batch);
+            writtenAtNanos = System.nanoTime();
+            if (!copiesAreWanted()) {
+                uncopiedSinceNanos = writtenAtNanos;
+            }
             batch.forEach(write -> write.row.ifPresent(uncopied::add));
-            if (copyPause.equals(QUIET) && System.nanoTime() - copiedAtNanos > LONGEST_UNCOPIED.toNanos()) {
+            // Writes that never pause must not put it off.
+            if (copiesAreWanted() && nanosToCopying() <= 0) {
                 copy();
             }
         } while (!batch.contains(STOP));
-        if (copiesAreDue()) {
+        if (copiesAreWanted()) {
             copy();
         }
     }
 
-    private boolean copiesAreDue() {
+    private boolean copiesAreWanted() {
         return !copiedAll || !uncopied.isEmpty();
+    }
+
+    private long nanosToCopying() {
+        long now = System.nanoTime();
+        long quiet = writtenAtNanos + QUIET.toNanos() - now;
+        long longest = uncopiedSinceNanos + LONGEST_UNCOPIED.toNanos() - now;
+        return Math.max(Math.min(quiet, longest), noCopyBeforeNanos - now);
     }
 
     /** The first time all of them, which makes good for copies that an earlier daemon had no time to write. */
@@ -237,10 +251,8 @@ public final class StateStore implements AutoCloseable {
                         .map(Row::key).toList());
             }
             uncopied.clear();
-            copyPause = QUIET;
-            copiedAtNanos = System.nanoTime();
         } catch (SQLException | IOException e) {
-            copyPause = AFTER_FAILURE;
+            noCopyBeforeNanos = System.nanoTime() + AFTER_FAILURE.toNanos();
             log.atWarn().addKeyValue("directory", copies.directory())
                     .addKeyValue("againAfter", AFTER_FAILURE).setCause(e)
                     .log("could not copy what the state database has. Is the disk full?");

@@ -178,6 +178,17 @@ class StateStoreTest {
     }
 
     @Test
+    void writesThatNeverPauseDoNotPutCopiesOff() throws Exception {
+        try (StateStore store = open()) {
+            long end = System.nanoTime() + 20_000_000_000L;
+            while (new StateFile(database()).copies().count("container") == 0 && System.nanoTime() < end) {
+                store.put(container("c1"), Durability.DAEMON_CRASH);
+            }
+            assertThat(new StateFile(database()).copies().count("container")).isEqualTo(1);
+        }
+    }
+
+    @Test
     void overwrittenPagesAreNoticed() throws IOException {
         try (StateStore store = open()) {
             for (int i = 0; i < 50; i++) {
