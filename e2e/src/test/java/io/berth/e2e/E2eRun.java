@@ -170,9 +170,8 @@ final class E2eRun implements TestExecutionListener {
             int broken = count(suite, "errors") + count(suite, "failures");
             int notRun = count(suite, "skipped");
             int good = count(suite, "tests") - broken - notRun;
-            String name = suite.getAttribute("name");
             double seconds = Double.parseDouble(suite.getAttribute("time").replace(",", ""));
-            line(Duration.ofMillis((long) (1000 * seconds)), name.substring(name.lastIndexOf('.') + 1), good,
+            line(Duration.ofMillis((long) (1000 * seconds)), simpleName(suite.getAttribute("name")), good,
                     broken);
             passed += good;
             failed += broken;
@@ -200,12 +199,15 @@ final class E2eRun implements TestExecutionListener {
         for (int i = 0; i < found.getLength(); i++) {
             Element test = (Element) found.item(i).getParentNode();
             String trace = found.item(i).getTextContent().strip();
-            String className = test.getAttribute("classname");
-            fail(className.substring(className.lastIndexOf('.') + 1) + " " + test.getAttribute("name"),
+            fail(simpleName(test.getAttribute("classname")) + " " + test.getAttribute("name"),
                     trace.lines()
                             .filter(line -> !line.startsWith("\tat ") || line.startsWith("\tat io.berth"))
                             .limit(SHOWN_LINES).collect(Collectors.joining("\n")));
         }
+    }
+
+    private static String simpleName(String className) {
+        return className.substring(className.lastIndexOf('.') + 1);
     }
 
     private static void line(Duration time, String name, int good, int broken) {
