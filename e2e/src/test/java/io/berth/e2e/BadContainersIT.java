@@ -32,7 +32,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.testcontainers.junit.jupiter.Container;
 import org.testcontainers.junit.jupiter.Testcontainers;
@@ -195,7 +194,7 @@ final class BadContainersIT {
     private static void assertThatItCounted(ContainerHandle container) {
         List<LogLine> log = container.awaitLog(container.log().size() + 5);
         assertThat(log).extracting(LogLine::text)
-                .isEqualTo(IntStream.rangeClosed(1, log.size()).mapToObj(Integer::toString).toList());
+                .isEqualTo(Configs.counted(log.size()));
     }
 
     private static void rotate(ContainerHandle container, List<Path> rotated) {

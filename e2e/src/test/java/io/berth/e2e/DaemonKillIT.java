@@ -31,7 +31,6 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.testcontainers.junit.jupiter.Container;
 import org.testcontainers.junit.jupiter.Testcontainers;
@@ -207,7 +206,7 @@ final class DaemonKillIT {
         counter.container().awaitExit();
         List<String> lines = counter.container().log().stream().map(line -> line.text()).toList();
         assertThat(lines).as("every line once, in order").hasSizeGreaterThan(100)
-                .isEqualTo(IntStream.rangeClosed(1, lines.size()).mapToObj(Integer::toString).toList());
+                .isEqualTo(Configs.counted(lines.size()));
         assertThat(counter.container().status().getExitCode()).isZero();
     }
 }

@@ -31,7 +31,6 @@ import io.berth.e2e.node.Node;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.testcontainers.junit.jupiter.Container;
 import org.testcontainers.junit.jupiter.Testcontainers;
@@ -197,8 +196,7 @@ final class HangingDisksIT {
 
     private static void assertCounts(List<LogLine> log) {
         assertThat(log).extracting(LogLine::text)
-                .containsExactlyElementsOf(IntStream.rangeClosed(1, log.size()).mapToObj(Integer::toString)
-                        .toList());
+                .containsExactlyElementsOf(Configs.counted(log.size()));
     }
 
     private static void pull(Cri cri, String image, Duration deadline) {

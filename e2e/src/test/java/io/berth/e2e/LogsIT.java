@@ -15,7 +15,6 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.IntStream;
 import org.assertj.core.groups.Tuple;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
@@ -122,7 +121,7 @@ final class LogsIT {
             assertThat(container.log()).isNotEmpty();
             all.addAll(container.log());
             assertThat(all).extracting(LogLine::text)
-                    .isEqualTo(IntStream.rangeClosed(1, lines).mapToObj(Integer::toString).toList());
+                    .isEqualTo(Configs.counted(lines));
         }
     }
 

@@ -13,6 +13,7 @@ import io.berth.e2e.cri.Configs;
 import io.berth.e2e.cri.ContainerHandle;
 import io.berth.e2e.cri.LogLine;
 import io.berth.e2e.cri.PodHandle;
+import io.berth.e2e.node.BerthCommand;
 import io.berth.e2e.node.BerthDaemon;
 import io.berth.e2e.node.Command;
 import io.berth.e2e.node.Node;
@@ -24,7 +25,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -120,7 +120,7 @@ final class RecoverIT {
             assertThat(running.sh("echo still here")).isEqualTo("still here");
             List<LogLine> lines = running.awaitLog(running.log().size() + 5);
             assertThat(lines).extracting(LogLine::text).isEqualTo(
-                    IntStream.rangeClosed(1, lines.size()).mapToObj(Integer::toString).toList());
+                    Configs.counted(lines.size()));
             assertThat(images()).isEqualTo(images);
             assertThat(pod.start(Configs.container("new", NODE.busybox(), "echo", "as before")).output())
                     .isEqualTo("as before");
@@ -182,8 +182,7 @@ final class RecoverIT {
     }
 
     private static Command.Result recover() {
-        return Command.run(List.of(BerthDaemon.executable().toString(), "recover", "--config",
-                ((BerthDaemon) NODE.server()).configuration().toString()));
+        return new BerthCommand(((BerthDaemon) NODE.server()).configuration()).recover();
     }
 
     private static Set<String> images() {

@@ -139,11 +139,8 @@ final class RetriesIT {
             ContainerHandle container = pod
                     .create(Configs.container("main", NODE.busybox(), "echo", "I ran"));
             var request = StartContainerRequest.newBuilder().setContainerId(container.id()).build();
-            long before = RUNC.calls("start");
             try (var _ = RUNC.hold("start")) {
-                do {
-                    assertAllGiveUp(stub -> stub.startContainer(request));
-                } while (RUNC.calls("start") == before);
+                assertAllGiveUpDuring("start", stub -> stub.startContainer(request));
             }
             container.awaitExit();
 
@@ -173,11 +170,8 @@ final class RetriesIT {
             ContainerHandle container = pod
                     .start(Configs.container("main", NODE.busybox(), "sleep", "1000"));
             var request = RemoveContainerRequest.newBuilder().setContainerId(container.id()).build();
-            long before = RUNC.calls("delete");
             try (var _ = RUNC.hold("delete")) {
-                do {
-                    assertAllGiveUp(stub -> stub.removeContainer(request));
-                } while (RUNC.calls("delete") == before);
+                assertAllGiveUpDuring("delete", stub -> stub.removeContainer(request));
                 // Nobody waited for it, and it was done all the same.
                 container.awaitExit();
             }
@@ -274,6 +268,15 @@ final class RetriesIT {
                     .isInstanceOf(StatusRuntimeException.class).hasMessageStartingWith("DEADLINE_EXCEEDED");
             return "";
         });
+    }
+
+    /** As {@link #assertAllGiveUp}, again until one of them had the OCI runtime begin with {@code command}. */
+    private static void assertAllGiveUpDuring(String command, Function<RuntimeServiceBlockingStub, ?> call)
+            throws Exception {
+        long before = RUNC.calls(command);
+        do {
+            assertAllGiveUp(call);
+        } while (RUNC.calls(command) == before);
     }
 
     /** Fifty callers at once that all hear of the failure. */

@@ -28,7 +28,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -177,7 +176,7 @@ final class SystemdIT {
             assertThat(container.sh("echo $(hostname)")).isEqualTo("restarted");
             List<LogLine> log = container.awaitLog(lines + 3);
             assertThat(log).extracting(LogLine::text).isEqualTo(
-                    IntStream.rangeClosed(1, log.size()).mapToObj(Integer::toString).toList());
+                    Configs.counted(log.size()));
         }
     }
 

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.berth.cri.v1.ContainerConfig;
-import io.berth.cri.v1.ContainerMetadata;
 import io.berth.cri.v1.ContainerState;
 import io.berth.cri.v1.ContainerStatus;
 import io.berth.cri.v1.ExecSyncResponse;
@@ -32,7 +31,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Random;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -153,7 +151,7 @@ final class UnreadableDiskIT {
 
             assertThatThrownBy(() -> daemon.start()).hasMessageContaining("images.db is damaged")
                     .hasMessageContaining("berth recover");
-            Command.Result recovered = recover();
+            Command.Result recovered = berth.recover();
             assertThat(recovered.exitCode()).as(recovered.output()).isZero();
             assertThat(recovered.stdout()).contains("berth.db was damaged", "images.db was damaged");
             daemon.start();
@@ -194,7 +192,7 @@ final class UnreadableDiskIT {
             disk.lose(root.resolve("berth.db"));
 
             assertThatThrownBy(() -> daemon.start()).hasMessageContaining("berth.db is damaged");
-            Command.Result recovered = recover();
+            Command.Result recovered = berth.recover();
             assertThat(recovered.exitCode()).isEqualTo(1);
             assertThat(recovered.output()).contains("Lost: " + copyOf(lost)).contains("Input/output error");
             daemon.start();
@@ -216,8 +214,7 @@ final class UnreadableDiskIT {
     }
 
     private ContainerConfig.Builder counting(String name) {
-        return Configs.counting(name, image).setMetadata(ContainerMetadata.newBuilder().setName(name))
-                .setLogPath(name + ".log");
+        return Configs.counting(name, image);
     }
 
     /** It runs, and every number that it wrote is in its log. */
@@ -226,7 +223,7 @@ final class UnreadableDiskIT {
         assertThat(container.sh("echo alive")).isEqualTo("alive");
         List<LogLine> log = container.awaitLog(container.log().size() + 3);
         assertThat(log).extracting(LogLine::text)
-                .isEqualTo(IntStream.rangeClosed(1, log.size()).mapToObj(Integer::toString).toList());
+                .isEqualTo(Configs.counted(log.size()));
     }
 
     private Path fileOfLayer(String name) throws IOException {
@@ -244,10 +241,5 @@ final class UnreadableDiskIT {
         String copy = copyOf(container).toString();
         Await.until("the copy of " + container.id() + " says " + phase, PATIENCE,
                 () -> Command.run(List.of("grep", "-q", phase, copy)).exitCode(), code -> code == 0);
-    }
-
-    private Command.Result recover() {
-        return Command.run(List.of(BerthDaemon.executable().toString(), "recover", "--config",
-                daemon.configuration().toString()));
     }
 }

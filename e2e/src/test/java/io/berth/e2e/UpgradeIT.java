@@ -16,7 +16,6 @@ import io.berth.e2e.node.Command;
 import io.berth.e2e.node.Node;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -129,7 +128,7 @@ final class UpgradeIT {
     private static void assertThatItCounted(ContainerHandle container) {
         List<LogLine> log = container.awaitLog(container.log().size() + 5);
         assertThat(log).extracting(LogLine::text)
-                .isEqualTo(IntStream.rangeClosed(1, log.size()).mapToObj(Integer::toString).toList());
+                .isEqualTo(Configs.counted(log.size()));
     }
 
     private static ListImagesResponse images() {

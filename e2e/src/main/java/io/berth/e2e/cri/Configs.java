@@ -17,6 +17,7 @@ import io.berth.cri.v1.SecurityProfile;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
 
 /** Requests as kubelet would make them, to be changed by the caller. */
 public final class Configs {
@@ -89,6 +90,11 @@ public final class Configs {
     public static ContainerConfig.Builder counting(String name, String image) {
         return container(name, image, "sh", "-c",
                 "i=0; while true; do i=$((i + 1)); echo $i; usleep 20000; done");
+    }
+
+    /** What it has written so far, where that is so many lines. */
+    public static List<String> counted(int lines) {
+        return IntStream.rangeClosed(1, lines).mapToObj(Integer::toString).toList();
     }
 
     /** One variable of a container's environment. */

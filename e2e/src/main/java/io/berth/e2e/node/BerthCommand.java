@@ -6,6 +6,12 @@ import java.util.List;
 
 /** Berth's command line, for one configuration. */
 public record BerthCommand(Path configuration) {
+    /** Runs {@code berth recover}. */
+    public Command.Result recover() {
+        return Command.run(List.of(BerthDaemon.executable().toString(), "recover", "--config",
+                configuration.toString()));
+    }
+
     /** Runs {@code berth image ARGUMENTS}. */
     public Command.Result image(String... arguments) {
         var command = new ArrayList<String>();

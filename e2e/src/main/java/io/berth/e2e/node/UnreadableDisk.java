@@ -22,29 +22,18 @@ public final class UnreadableDisk implements AutoCloseable {
     private static final byte[] EMPTY = new byte[BUFFER_BYTES];
 
     private final Path mountPoint;
-    private final Path image;
+    private final FreshDisk disk;
 
     private UnreadableDisk(Path mountPoint) {
         this.mountPoint = mountPoint;
-        this.image = mountPoint.resolveSibling(mountPoint.getFileName() + ".btrfs");
+        // Small files in blocks of their own, too: those in the tree would take it along.
+        this.disk = new FreshDisk(mountPoint, SIZE_BYTES, List.of("mkfs.btrfs", "-q", "--data", "single"),
+                "max_inline=0,nodiscard");
     }
 
     /** Mounts an empty one at {@code mountPoint}, which is made. */
     public static UnreadableDisk mount(Path mountPoint) {
-        var disk = new UnreadableDisk(mountPoint);
-        try {
-            Files.createDirectories(mountPoint);
-            try (var file = new RandomAccessFile(disk.image.toFile(), "rw")) {
-                file.setLength(SIZE_BYTES);
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-        Command.output("mkfs.btrfs", "-q", "--data", "single", disk.image.toString());
-        // Small files in blocks of their own, too: those in the tree would take it along.
-        Command.output("mount", "-o", "loop,max_inline=0,nodiscard", disk.image.toString(),
-                mountPoint.toString());
-        return disk;
+        return new UnreadableDisk(mountPoint);
     }
 
     /** From now on, no byte of {@code file} can be read, unless somebody has it mapped. What is written anew can be. */
@@ -78,7 +67,7 @@ public final class UnreadableDisk implements AutoCloseable {
     private int changeBlocks(Set<ByteBuffer> wanted) throws IOException {
         int changed = 0;
         byte[] buffer = new byte[BUFFER_BYTES];
-        try (var file = new RandomAccessFile(image.toFile(), "rw")) {
+        try (var file = new RandomAccessFile(disk.file().toFile(), "rw")) {
             for (long offset = 0; offset < SIZE_BYTES; offset += BUFFER_BYTES) {
                 file.seek(offset);
                 file.readFully(buffer);
@@ -99,9 +88,8 @@ public final class UnreadableDisk implements AutoCloseable {
 
     @Override
     public void close() {
-        Command.output("umount", mountPoint.toString());
         try {
-            Files.delete(image);
+            disk.close();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
